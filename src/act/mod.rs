@@ -1,0 +1,1 @@
+//! Signals; the only room that does.

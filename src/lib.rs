@@ -1,0 +1,33 @@
+//! earlystop: a sidecar that watches trainers and stops trials by rules.
+//!
+//! The rooms, in the order to read them; imports only ever run from an upper one to a lower one.
+//!
+//! - [`cli`]: one file per command.
+//! - [`daemon`]: wiring, main loop, reload, shutdown.
+//! - [`source`], [`act`], [`export`]: the edges; they read the world, signal, and tell the world.
+//! - [`engine`]: one decision function without I/O: `step(now, &event) -> effects`.
+//! - [`policy`]: TOML to rules.
+//! - [`state`]: windows and the table of metrics.
+//! - [`wire`], [`journal`], [`sys`]: socket lines, SQLite, raw system calls.
+//! - [`model`]: the vocabulary; imports nothing.
+#![warn(missing_docs)]
+
+pub mod cli;
+
+pub mod daemon;
+
+pub mod act;
+pub mod export;
+pub mod source;
+
+pub mod engine;
+
+pub mod policy;
+
+pub mod state;
+
+pub mod journal;
+pub mod sys;
+pub mod wire;
+
+pub mod model;

@@ -1,0 +1,35 @@
+//! The vocabulary. Imports nothing of the house and reads nothing of the world.
+
+mod counters;
+mod diagnostic;
+mod event;
+mod heartbeat;
+mod ladder;
+mod limits;
+mod name;
+mod process;
+mod rule;
+mod sample;
+mod talk;
+mod time;
+mod view;
+
+pub use counters::{COUNTED_SIGNALS, Counters, Row};
+pub use diagnostic::{Diagnostic, Severity};
+pub use event::{
+    Effect, Event, Exited, Line, Loudness, Member, Reading, ReadingCause, Register, Said, Shot, SignalResult,
+    Signalled, StopNotice, StopRecord, Swept, Tree,
+};
+pub use heartbeat::{Done, DoneStatus, Hello, Mode, Objective, ProcessUse, Resume, Step, TrialSpec};
+pub use ladder::{Ladder, Rung, Signal, Target};
+pub use limits::{DropReason, Limits};
+pub use name::{BadName, ConnId, Name, RunId, StopId};
+pub use process::{ExitStatus, ExitUsage, Peer, Position, ProcKey, Root};
+pub use rule::{Action, Arithmetic, Comparison, Expr, Filter, Guard, Policy, Rule, Selector, Settings};
+pub use sample::{HostSample, Memory, Pair, ProcSample, RunState, SourceName, Tick, TreeSample};
+pub use talk::{ErrorCode, Refusal, Reply, Request, StopRequest, WatchRequest, Welcome};
+pub use time::{MILLI, Moment, SECOND};
+pub use view::{
+    Exit, ExitCause, MetricView, Progress, RuleState, RuleTotals, RuleView, STEP_BUCKETS, Snapshot, StepTimes,
+    StopOutcome, StopView, Totals, TrialState, TrialView,
+};
