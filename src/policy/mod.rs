@@ -1,1 +1,51 @@
-//! TOML to rules.
+//! TOML to rules and configuration, in two stages: syntax with spans, then meaning. Every problem of every file is
+//! collected; a file with an error is refused as a whole, and so is the policy it belongs to.
+
+use std::path::{Path, PathBuf};
+
+use crate::model::{Diagnostic, Policy, SECOND};
+
+pub mod config;
+pub mod template;
+pub mod words;
+
+mod explain;
+
+pub use config::Config;
+pub use explain::explain;
+
+/// What the meaning of a policy depends on beside its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// Time between ticks, nanoseconds: a window must hold two of them.
+    pub interval_ns: u64,
+    /// Whether proportional memory is read (`pss = "30s"` in the configuration).
+    pub proportional: bool,
+}
+
+impl Default for Context {
+    fn default() -> Context {
+        Context { interval_ns: SECOND, proportional: false }
+    }
+}
+
+/// A policy with the warnings it earned, or everything that is wrong with it.
+pub type Loaded<T> = Result<(T, Vec<Diagnostic>), Vec<Diagnostic>>;
+
+/// Reads a policy: files, and folders of which every `*.toml` is taken in the order of names.
+///
+/// # Errors
+/// All findings, warnings included, of all files, in the order of files and places, if one of them is an error.
+pub fn load(paths: &[PathBuf], context: &Context) -> Loaded<Policy> {
+    let _ = (paths, context);
+    todo!("the meaning of a policy")
+}
+
+/// Understands the text of one policy; `path` is only for messages.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(text: &str, path: &Path, context: &Context) -> Loaded<Policy> {
+    let _ = (text, path, context);
+    todo!("the meaning of a policy")
+}

@@ -1,0 +1,1 @@
+//! Conditions and values in words, for reasons.
