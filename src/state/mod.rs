@@ -1,1 +1,3 @@
 //! Windows and the table of metrics.
+
+pub mod table;
