@@ -71,6 +71,8 @@ pub enum Expr {
     Now,
     /// The sample of this tick.
     Series(Selector),
+    /// The samples of this tick of every matching series, added up (`sum by (trial, experiment)`): CPU over its modes.
+    Sum(Selector),
     /// Mean of the samples in the window (`avg_over_time`).
     Mean(Selector, u64),
     /// Increase a second over the window (`rate`).
@@ -107,7 +109,7 @@ impl Expr {
         let of = |name: &str| (name == "trial_last_heartbeat_timestamp_seconds") as u64;
         let reads = |e: &Expr| match e {
             Expr::SinceStep(_) | Expr::SinceHello => 1,
-            Expr::Series(s) | Expr::Mean(s, _) | Expr::Rate(s, _) => of(&s.metric),
+            Expr::Series(s) | Expr::Sum(s) | Expr::Mean(s, _) | Expr::Rate(s, _) => of(&s.metric),
             _ => 0,
         };
         self.fold(&reads) > 0
@@ -117,7 +119,7 @@ impl Expr {
     pub fn reads_learning(&self) -> bool {
         let of = |name: &str| (name.starts_with("trial_metric") || name == "trial_steps_since_best") as u64;
         let reads = |e: &Expr| match e {
-            Expr::Series(s) | Expr::Mean(s, _) | Expr::Rate(s, _) => of(&s.metric),
+            Expr::Series(s) | Expr::Sum(s) | Expr::Mean(s, _) | Expr::Rate(s, _) => of(&s.metric),
             _ => 0,
         };
         self.fold(&reads) > 0
