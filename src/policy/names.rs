@@ -157,11 +157,12 @@ pub(super) fn look_up(name: &str) -> Result<Quantity, BadMetric> {
     if let Some((short, metric, how)) = SHORT.iter().find(|(short, ..)| *short == name) {
         return Ok(short_name(short, metric, *how));
     }
-    if full_names().any(|full| full == name) {
-        return Ok(full_name(name));
-    }
     if let Some(why) = refusal(name) {
         return Err(BadMetric::Refused(why));
+    }
+    let host = name.starts_with(HOST) && table::daemon_metric(name).is_some();
+    if host || table::trial_metric(name).is_some() {
+        return Ok(full_name(name));
     }
     if table::daemon_metric(name).is_some() {
         return Err(BadMetric::Refused("speaks of the daemon, not of a trial"));
