@@ -1,4 +1,30 @@
-//! Commands.
+//! Commands: one file each. All are thin: they read their arguments, ask a daemon or carry one, and print.
 
+pub mod args;
 pub mod check;
 pub mod diagnostics;
+mod failure;
+pub mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use failure::Failure;
+
+/// Reads the arguments, does what they ask for, and gives the exit code: 0 fine, 1 findings, 2 usage, configuration, no
+/// daemon, unknown trial; `run` mirrors its command.
+pub fn main() -> ExitCode {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // A closed pipe below `--help | head` is no error; neither is there anybody left to tell.
+            let _ = e.print();
+            return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
+        }
+    };
+    match cli.command.run() {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => failure.report(),
+    }
+}

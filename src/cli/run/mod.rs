@@ -1,0 +1,163 @@
+//! `earlystop run -- CMD`: a command as a trial, with the manners of a terminal program.
+//!
+//! In this order: [`host`] decides who will watch, [`inherit`] takes the signals, [`launch`] forks a child that waits, the
+//! host registers it, [`terminal`] lends it the terminal, it executes, [`session`] stands by until it is over.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::Signal;
+use nix::unistd::{getpgrp, getpid};
+
+use super::{Failure, args};
+use crate::model::{ExitStatus, Name, RunId, StopNotice, TrialSpec};
+
+mod forward;
+mod host;
+mod inherit;
+mod launch;
+mod reap;
+mod session;
+mod terminal;
+
+use host::{Plan, Registration};
+use inherit::Inherited;
+use session::{Ending, Session};
+use terminal::Terminal;
+
+/// The exit code of `run` where it fails before the command starts.
+const OWN_FAILURE: u8 = 125;
+
+/// Arguments of `earlystop run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The trial's name; made up from the command if left out
+    #[arg(long, value_name = "NAME", value_parser = args::name)]
+    pub trial: Option<Name>,
+    /// The experiment it belongs to
+    #[arg(long, value_name = "NAME", value_parser = args::name, env = "EARLYSTOP_EXPERIMENT")]
+    pub experiment: Option<Name>,
+    /// A label of the trial, for rules and for Prometheus; may be repeated
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = args::label)]
+    pub labels: Vec<args::Pair>,
+    /// A hyperparameter of the trial; may be repeated
+    #[arg(long = "param", value_name = "KEY=VALUE", value_parser = args::param)]
+    pub params: Vec<args::Pair>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  earlystop run --policy policies/ -- python train.py --lr 0.1
+  earlystop run --trial lr0.1 --experiment red_wine --param lr=0.1 -- ./train.sh
+
+Exit code: that of the command; 128+N if signal N ended it; 127 if it was not found, 126 if it cannot be executed,
+125 if earlystop itself failed before the start.";
+
+/// Runs the command; the exit code to leave with.
+///
+/// # Errors
+/// What went wrong before the command began, with exit code 125, 126 or 127.
+pub fn run(args: &Args) -> Result<u8, Failure> {
+    let own = |failure: Failure| failure.with_code(OWN_FAILURE);
+    let labels = args::map("--label", &args.labels).map_err(own)?;
+    let params = args::map("--param", &args.params).map_err(own)?;
+    let run = RunId(ulid::Ulid::generate().0);
+    let fallback = made_up_name(&args.command[0], run);
+    let spec = TrialSpec {
+        trial: args.trial.clone(),
+        experiment: args.experiment.clone(),
+        labels,
+        params,
+        ..TrialSpec::default()
+    };
+    start(args, run, spec, fallback).map_err(|failure| match failure.code {
+        Failure::USAGE => failure.with_code(OWN_FAILURE),
+        _ => failure,
+    })
+}
+
+fn start(args: &Args, run: RunId, spec: TrialSpec, fallback: Name) -> Result<u8, Failure> {
+    let failed = |what: &str, e: &dyn std::fmt::Display| {
+        Failure::new(format!("cannot {what}: {e}"), "the command was not started")
+    };
+    let plan = Plan::make(args)?;
+    let trial = spec.trial.clone().unwrap_or_else(|| fallback.clone());
+    let env = environment(&spec, &trial, run, plan.socket());
+    let command = launch::Command::prepare(&args.command, &env).map_err(|e| failed("prepare the command", &e))?;
+    let (inherited, signals) = Inherited::take().map_err(|e| failed("take the signals", &e))?;
+    set_child_subreaper(true).map_err(|e| failed("become the reaper of the command's orphans", &e))?;
+    let mut terminal = Terminal::open();
+    let held = command.fork(&inherited).map_err(|e| failed("fork", &e))?;
+    let registration = Registration { run, spec, fallback, command: held.pid() };
+    let host = plan.start(&registration)?;
+    let command = held.pid();
+    if terminal.lends_at_once() {
+        terminal.lend(command);
+    }
+    launch::let_go_of_streams();
+    let started = held.start();
+    let ending = Session { command, run, signals: &signals, terminal: &mut terminal, host: &host }.stand_by();
+    host.finish();
+    if let Err(e) = started {
+        let message = format!("cannot run {:?}: {}", args.command[0], e.0);
+        let hint = match e.code() {
+            127 => "is it spelled right, and is it in PATH?",
+            _ => "is it a program, and may you execute it?",
+        };
+        return Err(Failure::new(message, hint).with_code(e.code()));
+    }
+    Ok(leave(&ending, &trial, &inherited))
+}
+
+/// What the command finds in its environment.
+fn environment(spec: &TrialSpec, trial: &Name, run: RunId, socket: &Path) -> Vec<(&'static str, OsString)> {
+    let experiment = spec.experiment.clone().unwrap_or_else(Name::default_experiment);
+    vec![
+        ("EARLYSTOP_TRIAL", trial.as_str().into()),
+        ("EARLYSTOP_EXPERIMENT", experiment.as_str().into()),
+        ("EARLYSTOP_RUN", run.to_string().into()),
+        ("EARLYSTOP_SOCKET", socket.into()),
+    ]
+}
+
+/// The command's base name and the last six characters of the run's id, which are random.
+fn made_up_name(command: &OsString, run: RunId) -> Name {
+    let base = Path::new(command).file_name().unwrap_or(command.as_os_str()).to_string_lossy();
+    let id = run.to_string().to_lowercase();
+    let short: String = base.chars().take(Name::MAX - 7).collect();
+    Name::made_of(&format!("{short}-{}", &id[id.len() - 6..]))
+}
+
+/// Says why it was stopped, if it was, and gives the exit code.
+fn leave(ending: &Ending, trial: &Name, inherited: &Inherited) -> u8 {
+    if let Some(stop) = &ending.stop {
+        eprintln!("{}", stop_line(trial, stop));
+    }
+    match ending.status {
+        ExitStatus::Code(code) => code,
+        ExitStatus::Signal(number) => {
+            if number as i32 == Signal::SIGINT as i32 && ending.had_terminal && ending.stop.is_none() {
+                end_by_interrupt(inherited);
+            }
+            128u8.saturating_add(number)
+        }
+    }
+}
+
+/// A shell that waits for `run` breaks its loop or script at Ctrl-C only if its child was ended by SIGINT too; it still
+/// says 130 then. Comes back where that is not possible (PID 1).
+fn end_by_interrupt(inherited: &Inherited) {
+    if getpgrp() != getpid() {
+        forward::interrupt_to_job();
+    }
+    inherited.end_by(Signal::SIGINT);
+}
+
+fn stop_line(trial: &Name, stop: &StopNotice) -> String {
+    format!("earlystop: stopped {trial} by {}: {} (stop {})", stop.rule, stop.reason, stop.id)
+}
