@@ -1,1 +1,11 @@
-//! Raw system calls.
+//! The few raw system calls: pidfds and process identity, peers, clocks, folders, limits.
+
+pub mod clock;
+pub mod limits;
+pub mod peer;
+mod pidfd;
+pub mod places;
+pub mod process;
+pub mod roster;
+pub mod text;
+pub mod tree;
