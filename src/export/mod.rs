@@ -1,1 +1,19 @@
-//! Tells the world.
+//! Tells the world: the text exposition, the page, and the HTTP server with TLS and basic auth. Everything is read off
+//! the last [`crate::model::Snapshot`]; nothing here samples, evaluates or changes a thing.
+
+pub mod auth;
+pub mod http;
+pub mod listen;
+pub mod own;
+mod page;
+mod routes;
+mod state;
+pub mod text;
+mod tls;
+pub mod web;
+
+pub use http::serve;
+pub use listen::{Listen, Listener};
+pub use own::Own;
+pub use state::ExportState;
+pub use web::WebConfig;

@@ -7,7 +7,7 @@ mod system;
 mod training;
 
 pub use daemon::DAEMON_METRICS;
-pub use training::LE;
+pub use training::{LE, has_step_times};
 
 use crate::model::{Moment, TrialView};
 
@@ -71,6 +71,11 @@ impl MetricRow {
         if self.life == Life::Kept || view.state.is_living() {
             (self.read)(view, now, emit);
         }
+    }
+
+    /// Whether it has a series for each process: of those only the first `process_series` are exported.
+    pub fn is_per_process(&self) -> bool {
+        self.labels.first() == Some(&"pid")
     }
 }
 

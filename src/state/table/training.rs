@@ -31,13 +31,14 @@ pub(super) fn epoch(view: &TrialView, _: Moment, emit: &mut Emit) {
     one(view.progress.epoch, emit);
 }
 
-/// Whether there is a histogram: a trial whose trainer knows nothing of us would carry 31 lines of zeros for ever.
-fn has_steps(view: &TrialView) -> bool {
+/// Whether the trial has a histogram of step durations: one whose trainer knows nothing of us would carry 31 lines of
+/// zeros for ever.
+pub fn has_step_times(view: &TrialView) -> bool {
     view.progress.hello.is_some() || view.progress.heartbeats > 0
 }
 
 pub(super) fn step_buckets(view: &TrialView, _: Moment, emit: &mut Emit) {
-    if has_steps(view) {
+    if has_step_times(view) {
         let mut upto = 0;
         for (le, n) in LE.iter().zip(view.progress.step_times.buckets) {
             upto += n;
@@ -47,11 +48,11 @@ pub(super) fn step_buckets(view: &TrialView, _: Moment, emit: &mut Emit) {
 }
 
 pub(super) fn step_sum(view: &TrialView, _: Moment, emit: &mut Emit) {
-    one(has_steps(view).then_some(view.progress.step_times.sum), emit);
+    one(has_step_times(view).then_some(view.progress.step_times.sum), emit);
 }
 
 pub(super) fn step_count(view: &TrialView, _: Moment, emit: &mut Emit) {
-    one(has_steps(view).then(|| view.progress.step_times.count() as f64), emit);
+    one(has_step_times(view).then(|| view.progress.step_times.count() as f64), emit);
 }
 
 pub(super) fn heartbeats(view: &TrialView, _: Moment, emit: &mut Emit) {

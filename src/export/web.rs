@@ -1,0 +1,119 @@
+//! `--web.config.file`: the file of Prometheus' exporter-toolkit (TLS and basic auth), read once at the start.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use tokio_rustls::rustls::ServerConfig;
+
+use super::tls;
+
+/// TLS and users, ready for use.
+#[derive(Clone, Debug, Default)]
+pub struct WebConfig {
+    /// TLS, if the file asks for it.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Users and their bcrypt hashes; none: everybody may.
+    pub users: BTreeMap<String, String>,
+}
+
+/// What is wrong with the file.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {cause}", file.display())]
+pub struct WebError {
+    file: PathBuf,
+    cause: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    tls_server_config: Option<TlsSection>,
+    basic_auth_users: Option<BTreeMap<String, String>>,
+}
+
+/// The section `tls_server_config`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsSection {
+    pub cert_file: PathBuf,
+    pub key_file: PathBuf,
+    pub client_auth_type: Option<ClientAuth>,
+    pub client_ca_file: Option<PathBuf>,
+    pub min_version: Option<TlsVersion>,
+    pub max_version: Option<TlsVersion>,
+}
+
+/// Whether clients need a certificate. The toolkit's two ways of asking for one without looking at it are not taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) enum ClientAuth {
+    #[default]
+    NoClientCert,
+    VerifyClientCertIfGiven,
+    RequireAndVerifyClientCert,
+}
+
+/// TLS versions that are still safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(super) enum TlsVersion {
+    #[serde(rename = "TLS12")]
+    Tls12,
+    #[serde(rename = "TLS13")]
+    Tls13,
+}
+
+impl WebConfig {
+    /// Reads the file; paths in it are relative to its folder. Unknown and unsupported keys are refused by name.
+    pub fn load(file: &Path) -> Result<WebConfig, WebError> {
+        let wrong = |cause: String| WebError { file: file.to_owned(), cause };
+        let text = std::fs::read_to_string(file).map_err(|e| wrong(format!("cannot be read: {e}")))?;
+        let folder = file.parent().unwrap_or(Path::new(""));
+        WebConfig::parse(&text, folder).map_err(wrong)
+    }
+
+    fn parse(text: &str, folder: &Path) -> Result<WebConfig, String> {
+        let parsed: Option<File> = yaml_serde::from_str(text).map_err(|e| e.to_string())?;
+        let File { tls_server_config, basic_auth_users } = parsed.unwrap_or_default();
+        let users = basic_auth_users.unwrap_or_default();
+        for (user, hash) in &users {
+            if bcrypt::HashParts::from_str(hash).is_err() {
+                return Err(format!(
+                    "basic_auth_users: {user}: no bcrypt hash; make one with `htpasswd -nBC 10 {user}`"
+                ));
+            }
+        }
+        let tls = tls_server_config.map(|section| tls::config(&section, folder)).transpose()?;
+        Ok(WebConfig { tls: tls.map(Arc::new), users })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        WebConfig::parse(text, Path::new("/nowhere")).expect_err("it is wrong")
+    }
+
+    #[test]
+    fn users() {
+        let text = "basic_auth_users:\n  ann: $2y$04$rOfGVVtOyJ.PA7mCv8lyQOLeQGTjSEGHdtWUjtnlnNOAqcZbXRzUC\n";
+        let web = WebConfig::parse(text, Path::new("")).expect("it is right");
+        assert!(web.tls.is_none() && web.users.contains_key("ann"));
+        assert!(WebConfig::parse("", Path::new("")).expect("nothing is asked for").users.is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert!(refused("basic_auth_users: {ann: secret}").contains("ann: no bcrypt hash"));
+        assert!(refused("basic_auth: {}").contains("unknown field `basic_auth`"));
+        let tls = |more: &str| refused(&format!("tls_server_config: {{cert_file: c.pem, key_file: k.pem{more}}}"));
+        assert!(tls("").contains("/nowhere/c.pem"), "{}", tls(""));
+        assert!(tls(", cipher_suites: [X]").contains("unknown field `cipher_suites`"));
+        assert!(tls(", min_version: TLS10").contains("unknown variant `TLS10`"));
+        assert!(tls(", client_auth_type: RequireAnyClientCert").contains("unknown variant `RequireAnyClientCert`"));
+        assert!(refused("tls_server_config: {cert_file: c.pem}").contains("missing field `key_file`"));
+    }
+}
