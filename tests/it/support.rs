@@ -8,6 +8,11 @@ use std::time::{Duration, Instant};
 /// The binary under test.
 pub const BIN: &str = env!("CARGO_BIN_EXE_earlystop");
 
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 /// Looks at `what` every few milliseconds until it gives something; panics with `describe` after `deadline`.
 pub fn wait_for<T>(describe: &str, deadline: Duration, mut what: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
