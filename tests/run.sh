@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# All tests. Needs the Rust toolchain, python3 and a C compiler (for the bundled SQLite); what the tests want beyond
+# that, tests/tools.sh fetches, or they say SKIPPED and why. With CI=true in the environment a skip is a failure.
+# Arguments go to the tests: tests/run.sh readme
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+missing=()
+for tool in cargo python3 cc; do
+    command -v "$tool" >/dev/null || missing+=("$tool")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    echo "tests/run.sh: not found: ${missing[*]}" >&2
+    echo "hint: cargo comes from https://rustup.rs; on Debian and Ubuntu: apt-get install python3 gcc" >&2
+    exit 2
+fi
+
+if [ -f tests/tools.sh ]; then
+    # Sourced, so that it can put what it fetched on PATH.
+    # shellcheck source=/dev/null
+    source tests/tools.sh
+fi
+
+# The library, the program, the integration tests and the example's own tests; then the examples in the docs.
+cargo test --all-targets -- "$@"
+cargo test --doc -- "$@"
+
+# The Python client, where it has tests of its own.
+if compgen -G "python/tests/test_*.py" >/dev/null; then
+    PYTHONPATH=python python3 -m unittest discover -s python/tests
+fi
+
+echo "tests/run.sh: all tests passed"
