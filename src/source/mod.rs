@@ -1,1 +1,3 @@
 //! Reads the world.
+
+pub mod socket;

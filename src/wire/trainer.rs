@@ -1,0 +1,1 @@
+//! A client for training loops: it never waits.
