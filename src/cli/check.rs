@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::diagnostics::Style;
+use super::diagnostics::{self, Style};
+use crate::model::{Diagnostic, Policy, Rule, Severity};
+use crate::policy::{self, Config, Context, words};
 
 /// Arguments of `earlystop check`.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -24,6 +26,68 @@ pub struct Check {
 /// # Errors
 /// Those of `out`.
 pub fn run(check: &Check, style: Style, out: &mut dyn Write) -> io::Result<u8> {
-    let _ = (check, style, out);
-    todo!()
+    let mut findings = Vec::new();
+    let config = check.config.as_deref().map(Config::load);
+    let context = match config {
+        None => Context::default(),
+        Some(Ok((config, warnings))) => {
+            findings.extend(warnings);
+            config.context()
+        }
+        Some(Err(errors)) => {
+            findings.extend(errors);
+            Context::default()
+        }
+    };
+    match policy::load(&check.paths, &context) {
+        Ok((policy, warnings)) => {
+            findings.extend(warnings);
+            if check.explain {
+                policy.rules.iter().try_for_each(|rule| explain(rule, style, out))?;
+            }
+            diagnostics::print(&findings, style, out)?;
+            writeln!(out, "{}, {}", contents(&policy), count_of(&findings))?;
+        }
+        Err(errors) => {
+            findings.extend(errors);
+            diagnostics::print(&findings, style, out)?;
+            writeln!(out, "{}", count_of(&findings))?;
+        }
+    }
+    let unreadable = findings.iter().any(|f| f.code == policy::UNREADABLE);
+    Ok(if unreadable { 2 } else { u8::from(!findings.is_empty()) })
+}
+
+/// `3 rules in 2 files`.
+fn contents(policy: &Policy) -> String {
+    format!("{} in {}", number(policy.rules.len(), "rule"), number(policy.texts.len(), "file"))
+}
+
+/// `no findings`, `2 errors and 1 warning`.
+fn count_of(findings: &[Diagnostic]) -> String {
+    let of = |severity| findings.iter().filter(|f| f.severity == severity).count();
+    match (of(Severity::Error), of(Severity::Warning)) {
+        (0, 0) => "no findings".to_string(),
+        (errors, 0) => number(errors, "error"),
+        (0, warnings) => number(warnings, "warning"),
+        (errors, warnings) => format!("{} and {}", number(errors, "error"), number(warnings, "warning")),
+    }
+}
+
+fn number(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A rule's name and place, its condition in words and as PromQL.
+fn explain(rule: &Rule, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let (file, line) = &rule.place;
+    writeln!(out, "{} ({}:{line})", style.strong(&rule.name), file.display())?;
+    writeln!(out, "  # {}", rule.words)?;
+    for line in policy::explain(&rule.condition).lines() {
+        writeln!(out, "  {line}")?;
+    }
+    if rule.hold_ns > 0 {
+        writeln!(out, "  # for {}", words::duration(rule.hold_ns))?;
+    }
+    writeln!(out)
 }

@@ -22,6 +22,11 @@ impl Style {
         if stream.is_terminal() && !refused && !dumb { Style::Colour } else { Style::Plain }
     }
 
+    /// Text that stands out.
+    pub fn strong(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
     fn paint(self, code: &str, text: &str) -> String {
         match self {
             Style::Plain => text.to_string(),
@@ -42,7 +47,7 @@ pub fn render(finding: &Diagnostic, style: Style) -> String {
     };
     let place = printable(&format!("{}:{line}:{column}:", finding.file.display()));
     let head = style.paint(colour, &format!("{word}[{}]:", finding.code));
-    let mut out = format!("{} {head} {}\n", style.paint("1", &place), printable(&finding.message));
+    let mut out = format!("{} {head} {}\n", style.strong(&place), printable(&finding.message));
     if !finding.text.is_empty() {
         out += &excerpt(finding, line, column, style);
     }

@@ -3,12 +3,17 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use globset::GlobMatcher;
+use globset::{Glob, GlobMatcher};
+use toml::Spanned;
 
-use super::{Context, Loaded};
-use crate::model::{Name, SECOND, Settings};
+use super::file::{File, Table};
+use super::{Context, Loaded, load, units};
+use crate::model::{Limits, MILLI, Name, SECOND, Settings, Severity};
 
 const DAY: u64 = 24 * 3600 * SECOND;
+
+/// Shortest interval; the contract's.
+const SHORTEST_INTERVAL: u64 = 10 * MILLI;
 
 /// Where HTTP is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +89,7 @@ pub struct Discovery {
 }
 
 /// The whole configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Policy files and folders.
     pub policy: Vec<PathBuf>,
@@ -108,23 +113,6 @@ pub struct Config {
     pub discover: Vec<Discovery>,
 }
 
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            policy: Vec::new(),
-            listen: None,
-            socket: None,
-            state: None,
-            group: None,
-            web_config_file: None,
-            pss_ns: None,
-            settings: Settings::default(),
-            journal: JournalSettings::default(),
-            discover: Vec::new(),
-        }
-    }
-}
-
 impl Config {
     /// Where HTTP is served if nothing is said.
     pub const DEFAULT_LISTEN: &str = "127.0.0.1:9877";
@@ -139,7 +127,179 @@ impl Config {
     /// # Errors
     /// All findings, if one of them is an error.
     pub fn load(path: &Path) -> Loaded<Config> {
-        let _ = path;
-        todo!()
+        understand(load::read_file(path))
     }
+
+    /// Understands a configuration's text; `path` is for messages, and relative paths start at its folder.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, path: &Path) -> Loaded<Config> {
+        understand(File::new(path, text))
+    }
+}
+
+/// Keys of the configuration that later versions bring.
+const LATER: [(&str, &str); 2] = [
+    ("lookback", "leave it out: this version's rules look at the samples of a tick and at windows only"),
+    ("remote", "leave it out: every rule is evaluated here"),
+];
+
+fn understand(file: File) -> Loaded<Config> {
+    let text = file.text.clone();
+    let mut config = Config::default();
+    if !file.is_broken() {
+        if let Some(document) = file.document(&text) {
+            read(&file, Table::new(&file, "the configuration", 0..0, &document), &mut config);
+        }
+    }
+    let findings = file.into_findings();
+    match findings.iter().any(|f| f.severity == Severity::Error) {
+        true => Err(findings),
+        false => Ok((config, findings)),
+    }
+}
+
+fn read(file: &File, table: Table<'_>, config: &mut Config) {
+    for (key, hint) in LATER {
+        if let Some(span) = table.key(key) {
+            file.error("not-yet", span, format!("`{key}` comes with a later version"), hint);
+        }
+    }
+    let folder = file.path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let path = |text: Spanned<String>| folder.join(text.into_inner());
+    config.policy = table.texts("policy", "[\"policies\"]").unwrap_or_default().into_iter().map(path).collect();
+    config.listen = listen(file, &table, &folder);
+    config.socket = table.text("socket", "\"/run/earlystop/earlystop.sock\"").map(path);
+    config.state = table.text("state", "\"/var/lib/earlystop\"").map(path);
+    config.group = table.text("group", "\"ml\"").map(Spanned::into_inner);
+    config.web_config_file = table.text("web_config_file", "\"web.yml\"").map(path);
+    config.pss_ns = table.period("pss", "\"30s\"").map(Spanned::into_inner);
+    settings(file, &table, &mut config.settings);
+    if let Some(limits) = table.table("limits", "[limits]", "... as a [limits] table") {
+        bounds(limits, &mut config.settings.limits);
+    }
+    if let Some(journal) = table.table("journal", "[journal]", "... as a [journal] table") {
+        config.journal = keeping(file, journal);
+    }
+    let discover = table.tables("discover", "[[discover]]", "... as [[discover]] tables").unwrap_or_default();
+    config.discover = discover.into_iter().filter_map(|t| discovery(file, t)).collect();
+    table.close();
+}
+
+fn listen(file: &File, table: &Table<'_>, folder: &Path) -> Option<Listen> {
+    let text = table.text("listen", "\"127.0.0.1:9877\"")?;
+    match Listen::parse(text.get_ref()) {
+        Ok(Listen::Unix(path)) => Some(Listen::Unix(folder.join(path))),
+        Ok(listen) => Some(listen),
+        Err(why) => {
+            let hint = "write HOST:PORT or unix:PATH";
+            file.error("bad-value", text.span(), format!("`listen`: {why}"), hint);
+            None
+        }
+    }
+}
+
+fn settings(file: &File, table: &Table<'_>, settings: &mut Settings) {
+    if let Some(interval) = table.duration("interval", "\"1s\"") {
+        settings.interval_ns = *interval.get_ref();
+        if settings.interval_ns < SHORTEST_INTERVAL {
+            let hint = "write an interval of 10ms or longer";
+            file.error("bad-value", interval.span(), "`interval` is shorter than 10ms", hint);
+        }
+    }
+    let into = |value: Option<Spanned<u64>>, place: &mut u64| {
+        if let Some(value) = value {
+            *place = value.into_inner();
+        }
+    };
+    into(table.duration("gap_grace", "\"60s\""), &mut settings.gap_grace_ns);
+    into(table.duration("ended_retention", "\"15m\""), &mut settings.ended_retention_ns);
+    count(table, "process_series", 0, &mut settings.process_series);
+    settings.observe = table.flag("observe").is_some_and(Spanned::into_inner);
+}
+
+fn count(table: &Table<'_>, key: &'static str, least: u64, place: &mut usize) {
+    if let Some(value) = table.count(key, least, &place.to_string()) {
+        *place = usize::try_from(value.into_inner()).unwrap_or(usize::MAX);
+    }
+}
+
+fn bounds(table: Table<'_>, limits: &mut Limits) {
+    let rows = [
+        ("running_trials", 1, &mut limits.running_trials),
+        ("ended_trials", 0, &mut limits.ended_trials),
+        ("labels", 0, &mut limits.labels),
+        ("params", 0, &mut limits.params),
+        ("value_bytes", 1, &mut limits.value_bytes),
+        ("metrics", 0, &mut limits.metrics),
+        ("phases", 0, &mut limits.phases),
+        ("processes", 1, &mut limits.processes),
+        ("workers", 1, &mut limits.workers),
+        ("connections", 1, &mut limits.connections),
+    ];
+    for (key, least, place) in rows {
+        count(&table, key, least, place);
+    }
+    table.close();
+}
+
+fn keeping(file: &File, table: Table<'_>) -> JournalSettings {
+    let mut journal = JournalSettings::default();
+    if let Some(size) = table.scalar("max_size", "\"2 GiB\"") {
+        match units::bytes(size.get_ref()) {
+            // Beyond 2^53 a float no longer counts single bytes; no journal comes near.
+            Ok(bytes) if (1.0..9e15).contains(&bytes) => journal.max_size = bytes as u64,
+            Ok(_) => file.error("bad-value", size.span(), "`max_size` must be at least 1 B", "write \"2 GiB\""),
+            Err(why) => {
+                let hint = units::possible(units::Unit::Bytes, false);
+                file.error("bad-unit", size.span(), format!("`max_size`: {why}"), hint);
+            }
+        }
+    }
+    if let Some(age) = table.period("max_age", "\"30d\"") {
+        journal.max_age_ns = age.into_inner();
+    }
+    table.close();
+    journal
+}
+
+fn discovery(file: &File, table: Table<'_>) -> Option<Discovery> {
+    let glob = |key: &'static str, example: &str| {
+        let text = table.text(key, example)?;
+        match Glob::new(text.get_ref()) {
+            Ok(glob) => Some(glob.compile_matcher()),
+            Err(why) => {
+                let message = format!("`{}` is not a glob: {}", text.get_ref(), why.kind());
+                let hint = "* stands for any text, ? for one character, [ab] for one of these, {a,b} for either";
+                file.error("bad-filter", text.span(), message, hint);
+                None
+            }
+        }
+    };
+    let name = |key: &'static str, example: &str| {
+        let text = table.text(key, example)?;
+        let name = Name::new(text.get_ref());
+        if let Err(why) = &name {
+            file.error("bad-name", text.span(), format!("`{key}`: {why}"), &format!("write {key} = {example}"));
+        }
+        name.ok()
+    };
+    let found = Discovery {
+        exe: glob("exe", "\"/usr/bin/python3*\""),
+        cmdline: glob("cmdline", "\"*train.py*\""),
+        cgroup: glob("cgroup", "\"*/docker-*\""),
+        stop: table.flag("stop").is_some_and(Spanned::into_inner),
+        experiment: name("experiment", "\"found\""),
+        trial: name("trial", "\"trainer\""),
+    };
+    let says_which = ["exe", "cmdline", "cgroup"].into_iter().any(|key| table.key(key).is_some());
+    let span = table.span.clone();
+    table.close();
+    if !says_which {
+        let hint = "write exe, cmdline or cgroup: all of those given must match";
+        file.error("missing-key", span, "[[discover]] without a glob: it would find every process", hint);
+        return None;
+    }
+    Some(found)
 }

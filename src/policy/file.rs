@@ -37,6 +37,11 @@ impl File {
         self.findings.borrow_mut().push(Diagnostic { severity, code, file, text, span, message, hint });
     }
 
+    /// Whether its text could not even be had.
+    pub(super) fn is_broken(&self) -> bool {
+        !self.findings.borrow().is_empty()
+    }
+
     pub(super) fn line(&self, span: &Range<usize>) -> usize {
         self.text.as_bytes()[..span.start.min(self.text.len())].iter().filter(|b| **b == b'\n').count() + 1
     }

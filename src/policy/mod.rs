@@ -9,10 +9,21 @@ pub mod config;
 pub mod template;
 pub mod words;
 
+mod condition;
 mod explain;
+mod file;
+mod ladders;
+mod load;
+mod names;
+mod rules;
+mod syntax;
+mod units;
 
 pub use config::Config;
 pub use explain::explain;
+
+/// The code of findings about files that cannot be read at all.
+pub const UNREADABLE: &str = "unreadable";
 
 /// What the meaning of a policy depends on beside its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +48,7 @@ pub type Loaded<T> = Result<(T, Vec<Diagnostic>), Vec<Diagnostic>>;
 /// # Errors
 /// All findings, warnings included, of all files, in the order of files and places, if one of them is an error.
 pub fn load(paths: &[PathBuf], context: &Context) -> Loaded<Policy> {
-    let _ = (paths, context);
-    todo!("the meaning of a policy")
+    load::load(paths, context)
 }
 
 /// Understands the text of one policy; `path` is only for messages.
@@ -46,6 +56,5 @@ pub fn load(paths: &[PathBuf], context: &Context) -> Loaded<Policy> {
 /// # Errors
 /// As [`load`].
 pub fn parse(text: &str, path: &Path, context: &Context) -> Loaded<Policy> {
-    let _ = (text, path, context);
-    todo!("the meaning of a policy")
+    load::parse(text, path, context)
 }

@@ -215,9 +215,7 @@ fn short_name(short: &str, metric: &str, how: How) -> Quantity {
         How::Plain => Reading::Series(select(metric)),
         How::Sum => Reading::Sum(select(metric)),
         How::Rate => Reading::Rate(select(metric)),
-        How::MeanOfHistogram => {
-            Reading::Share(select(&format!("{metric}_sum")), select(&format!("{metric}_count")))
-        }
+        How::MeanOfHistogram => Reading::Share(select(&format!("{metric}_sum")), select(&format!("{metric}_count"))),
         How::Age => Reading::Age(select(metric)),
     };
     let unit = match how {
@@ -320,7 +318,8 @@ mod tests {
         for (word, short) in typos {
             assert_eq!(look_up(word), Err(BadMetric::Typo(short)), "{word}");
         }
-        for word in ["val_loss", "cer", "loss", "acc", "mse", "auc", "ppl", "lr", "map", "grad_norm", "metrics.memroy"] {
+        for word in ["val_loss", "cer", "loss", "acc", "mse", "auc", "ppl", "lr", "map", "grad_norm", "metrics.memroy"]
+        {
             assert!(look_up(word).unwrap().reported, "{word}");
         }
     }

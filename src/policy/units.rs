@@ -24,7 +24,8 @@ pub(super) enum Threshold {
     ShareOfLimit(f64),
 }
 
-pub(super) const DURATION_HINT: &str = "write a duration as Prometheus does: 500ms, 5s, 1h30m, 7d (units y w d h m s ms)";
+pub(super) const DURATION_HINT: &str =
+    "write a duration as Prometheus does: 500ms, 5s, 1h30m, 7d (units y w d h m s ms)";
 
 /// Byte units: 1000 to the power, and 1024 with an i.
 pub(super) const BYTES: [(&str, f64); 9] = [
@@ -72,9 +73,10 @@ fn duration_text(text: &str) -> Result<u64, String> {
         let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
         let place = DURATIONS[next..].iter().position(|(u, _)| *u == &rest[..letters]).ok_or_else(bad)? + next;
         let part = number.checked_mul(DURATIONS[place].1);
-        total = part.and_then(|p| total.checked_add(p)).filter(|t| *t <= i64::MAX as u64).ok_or_else(|| {
-            format!("{text:?} is longer than 292 years")
-        })?;
+        total = part
+            .and_then(|p| total.checked_add(p))
+            .filter(|t| *t <= i64::MAX as u64)
+            .ok_or_else(|| format!("{text:?} is longer than 292 years"))?;
         (rest, next) = (&rest[letters..], place + 1);
     }
     if text.is_empty() { Err(bad()) } else { Ok(total) }
@@ -182,7 +184,8 @@ mod tests {
         assert_eq!(duration(&text("500ms")), Ok(500 * MILLI));
         assert_eq!(duration(&text("1s500ms")), Ok(1500 * MILLI));
         assert_eq!(duration(&Scalar::Number(0.0)), Ok(0));
-        let wrong = ["", "5", "s", "5 s", "1m1h", "5s5s", "1.5h", "-5s", "5sec", "5S", "300y", "99999999999999999999s", "٣s"];
+        let wrong =
+            ["", "5", "s", "5 s", "1m1h", "5s5s", "1.5h", "-5s", "5sec", "5S", "300y", "99999999999999999999s", "٣s"];
         for t in wrong {
             assert!(duration(&text(t)).is_err(), "{t}");
         }

@@ -1,0 +1,266 @@
+//! First stage: which keys a policy file has, of which kind, and where they stand.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::file::{File, Scalar, Table, kind};
+
+/// A policy file, read but not understood.
+#[derive(Default)]
+pub(super) struct PolicyFile {
+    pub(super) rules: Vec<RuleFile>,
+    pub(super) ladders: Vec<LadderFile>,
+    pub(super) guard: Option<GuardFile>,
+}
+
+/// A `[[rule]]`.
+pub(super) struct RuleFile {
+    pub(super) span: Range<usize>,
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) condition: ConditionFile,
+    pub(super) hold: Option<Spanned<u64>>,
+    pub(super) keep_firing: Option<Spanned<u64>>,
+    pub(super) for_reports: Option<Spanned<u64>>,
+    pub(super) filter: Vec<(Spanned<String>, Spanned<String>)>,
+    pub(super) warmup: Option<Spanned<u64>>,
+    pub(super) warmup_steps: Option<Spanned<u64>>,
+    pub(super) action: Option<Spanned<String>>,
+    pub(super) ladder: Option<Spanned<String>>,
+    pub(super) observe: Option<Spanned<bool>>,
+    pub(super) max_stops: Option<Spanned<String>>,
+    pub(super) serial: Option<Spanned<bool>>,
+    pub(super) settle: Option<Spanned<u64>>,
+    pub(super) stop_group: Option<Spanned<bool>>,
+    pub(super) summary: Option<Spanned<String>>,
+}
+
+/// The shorthand of a rule, or one part of `all`.
+pub(super) struct ConditionFile {
+    pub(super) span: Range<usize>,
+    pub(super) metric: Option<Spanned<String>>,
+    pub(super) above: Option<Spanned<Scalar>>,
+    pub(super) below: Option<Spanned<Scalar>>,
+    pub(super) nan: Option<Spanned<bool>>,
+    pub(super) mean_over: Option<Spanned<u64>>,
+    pub(super) no_progress_for: Option<Spanned<u64>>,
+    pub(super) except_phases: Option<Vec<Spanned<String>>>,
+    /// Where the key `except_phases` stands.
+    pub(super) except_key: Option<Range<usize>>,
+    pub(super) startup_limit: Option<Spanned<u64>>,
+    pub(super) all: Option<Vec<ConditionFile>>,
+    /// Where the key `all` stands.
+    pub(super) all_key: Option<Range<usize>>,
+    /// Whether something stands there that made a finding already: what is missing then need not be said.
+    pub(super) excused: bool,
+}
+
+/// A `[ladder.NAME]`.
+pub(super) struct LadderFile {
+    pub(super) name: Spanned<String>,
+    pub(super) span: Range<usize>,
+    pub(super) rungs: Option<Vec<RungFile>>,
+}
+
+/// One of its rungs.
+pub(super) struct RungFile {
+    pub(super) span: Range<usize>,
+    pub(super) ask: Option<Spanned<bool>>,
+    pub(super) signal: Option<Spanned<String>>,
+    pub(super) to: Option<Spanned<String>>,
+    pub(super) wait: Option<Spanned<u64>>,
+    pub(super) max: Option<Spanned<u64>>,
+}
+
+/// `[guard]`.
+pub(super) struct GuardFile {
+    pub(super) span: Range<usize>,
+    pub(super) enabled: Option<Spanned<bool>>,
+    pub(super) max_share: Option<Spanned<Scalar>>,
+    pub(super) after: Option<Spanned<u64>>,
+    pub(super) keep_best: Option<Spanned<u64>>,
+}
+
+/// Keys of a condition that later versions bring, and what does the work until then.
+const LATER_CONDITIONS: [(&str, &str); 11] = [
+    ("expr", "write the condition as metric with above or below, no_progress_for, or all = [ ... ]"),
+    ("stopper", "stop by a threshold until then: metric = \"val_loss\", above = 10, warmup = \"10m\""),
+    ("grows", "bound the value itself until then: metric = \"memory\", above = \"80 %\""),
+    ("per", "it belongs to `grows`"),
+    ("will_reach", "bound the value itself until then: metric = \"memory\", above = \"80 %\""),
+    ("within", "it belongs to `will_reach`"),
+    ("trend_over", "it belongs to `will_reach`"),
+    ("patience", "bound the time until then: metric = \"elapsed\", above = \"2h\""),
+    ("patience_steps", "bound the steps until then: metric = \"trial_steps_since_best\", above = 500"),
+    ("min_delta", "it belongs to `patience`"),
+    ("mode", "it belongs to `patience`; hello may carry the mode of a metric"),
+];
+
+/// Other keys of a rule that later versions bring.
+const LATER: [(&str, &str); 4] = [
+    ("holdout", "leave it out; to stop nobody by this rule write observe = true"),
+    ("confirm", "leave it out; memory is RSS - shared"),
+    ("scope", "leave it out; a rule is about one trial at a time"),
+    ("evaluate", "leave it out; every rule is evaluated here"),
+];
+
+/// Reads the tables of a policy file; everything that cannot be is found.
+pub(super) fn read(file: &File) -> PolicyFile {
+    let text = file.text.clone();
+    let Some(document) = file.document(&text) else { return PolicyFile::default() };
+    let table = Table::new(file, "a policy", 0..0, &document);
+    let rules = table.tables("rule", "a rule", "... as [[rule]] tables").unwrap_or_default();
+    let ladders = table.table("ladder", "[ladder]", "... as [ladder.NAME] tables");
+    let guard = table.table("guard", "[guard]", "... as a [guard] table");
+    let read = PolicyFile {
+        rules: rules.into_iter().map(|t| rule(file, t)).collect(),
+        ladders: ladders
+            .map(|t| t.entries().filter_map(|(name, v)| ladder(file, name, v)).collect())
+            .unwrap_or_default(),
+        guard: guard.map(guard_file),
+    };
+    table.close();
+    read
+}
+
+fn rule(file: &File, table: Table<'_>) -> RuleFile {
+    for (key, hint) in LATER {
+        later(file, &table, key, hint);
+    }
+    let read = RuleFile {
+        span: table.span.clone(),
+        name: table.text("name", "\"memory-cap\""),
+        condition: keys_of_condition(file, &table),
+        hold: table.duration("for", "\"5s\""),
+        keep_firing: table.duration("keep_firing_for", "\"1m\""),
+        for_reports: table.count("for_reports", 1, "3"),
+        filter: table
+            .table("where", "`where`", "{ experiment = \"red_*\" }")
+            .map(|t| filter(file, &t, ""))
+            .unwrap_or_default(),
+        warmup: table.duration("warmup", "\"30s\""),
+        warmup_steps: table.count("warmup_steps", 0, "100"),
+        action: table.text("action", "\"stop\""),
+        ladder: table.text("ladder", "\"gentle\""),
+        observe: table.flag("observe"),
+        max_stops: table.text("max_stops", "\"5 per 1h\""),
+        serial: table.flag("serial"),
+        settle: table.duration("settle", "\"5s\""),
+        stop_group: table.flag("stop_group"),
+        summary: table.text("summary", "\"memory {{ value | bytes }}\""),
+    };
+    table.close();
+    read
+}
+
+/// Refuses a key that a later version brings. Whether it was there.
+fn later(file: &File, table: &Table<'_>, key: &'static str, hint: &str) -> bool {
+    let Some(span) = table.key(key) else { return false };
+    file.error("not-yet", span, format!("`{key}` comes with a later version"), hint);
+    true
+}
+
+fn condition(file: &File, table: Table<'_>) -> ConditionFile {
+    let read = keys_of_condition(file, &table);
+    table.close();
+    read
+}
+
+/// The keys of a condition, in a rule or in a part of its `all`.
+fn keys_of_condition(file: &File, table: &Table<'_>) -> ConditionFile {
+    let later = LATER_CONDITIONS.iter().filter(|(key, hint)| later(file, table, key, hint)).count();
+    let mut read = ConditionFile {
+        span: table.span.clone(),
+        metric: table.text("metric", "\"memory\""),
+        above: table.scalar("above", "\"512 MiB\""),
+        below: table.scalar("below", "0.1"),
+        nan: table.flag("nan"),
+        mean_over: table.period("mean_over", "\"1m\""),
+        no_progress_for: table.period("no_progress_for", "\"10m\""),
+        except_phases: table.texts("except_phases", "[\"checkpoint\", \"eval\"]"),
+        except_key: table.key("except_phases"),
+        startup_limit: table.period("startup_limit", "\"15m\""),
+        all: None,
+        all_key: table.key("all"),
+        excused: false,
+    };
+    let parts = table.tables("all", "a condition in `all`", "[ { metric = \"memory\", above = \"1 GiB\" }, ... ]");
+    read.all = parts.map(|parts| parts.into_iter().map(|t| condition(file, t)).collect());
+    let broken = [
+        (read.metric.is_none(), "metric"),
+        (read.above.is_none(), "above"),
+        (read.below.is_none(), "below"),
+        (read.nan.is_none(), "nan"),
+        (read.no_progress_for.is_none(), "no_progress_for"),
+        (read.startup_limit.is_none(), "startup_limit"),
+    ];
+    read.excused = later > 0 || broken.iter().any(|(missing, key)| *missing && table.key(key).is_some());
+    read
+}
+
+/// The globs of `where`. Dots in a key make tables in TOML: `param.lr = "0.1"` is as good as `"param.lr" = "0.1"`.
+fn filter(file: &File, table: &Table<'_>, prefix: &str) -> Vec<(Spanned<String>, Spanned<String>)> {
+    let mut found = Vec::new();
+    for (key, value) in table.entries() {
+        let name = Spanned::new(key.span(), format!("{prefix}{}", key.get_ref()));
+        let glob = match value.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Integer(number) => number.to_string(),
+            DeValue::Float(number) => number.to_string(),
+            DeValue::Table(inner) if prefix.is_empty() && *key.get_ref() == "param" => {
+                found.extend(filter(file, &Table::new(file, "`param`", value.span(), inner), "param."));
+                continue;
+            }
+            other => {
+                let message = format!("`{}` must be text with a glob, this is {}", name.get_ref(), kind(other));
+                file.error("wrong-type", value.span(), message, "write for example experiment = \"red_*\"");
+                continue;
+            }
+        };
+        found.push((name, Spanned::new(value.span(), glob)));
+    }
+    found
+}
+
+fn ladder(file: &File, name: Spanned<&str>, value: &Spanned<DeValue<'_>>) -> Option<LadderFile> {
+    let DeValue::Table(entries) = value.get_ref() else {
+        let message = format!("`{}` must be a ladder, this is {}", name.get_ref(), kind(value.get_ref()));
+        file.error("wrong-type", value.span(), message, "write [ladder.NAME] and under it rungs = [ ... ]");
+        return None;
+    };
+    let table = Table::new(file, "a ladder", value.span(), entries);
+    let rungs = table.tables("rungs", "a rung", "[ { ask = true, wait = \"10s\" }, { signal = \"SIGKILL\" } ]");
+    let read = LadderFile {
+        span: name.span(),
+        name: Spanned::new(name.span(), name.get_ref().to_string()),
+        rungs: rungs.map(|rungs| rungs.into_iter().map(rung).collect()),
+    };
+    table.close();
+    Some(read)
+}
+
+fn rung(table: Table<'_>) -> RungFile {
+    let read = RungFile {
+        span: table.span.clone(),
+        ask: table.flag("ask"),
+        signal: table.text("signal", "\"SIGTERM\""),
+        to: table.text("to", "\"tree\""),
+        wait: table.duration("wait", "\"10s\""),
+        max: table.duration("max", "\"5m\""),
+    };
+    table.close();
+    read
+}
+
+fn guard_file(table: Table<'_>) -> GuardFile {
+    let read = GuardFile {
+        span: table.span.clone(),
+        enabled: table.flag("enabled"),
+        max_share: table.scalar("max_share", "0.8"),
+        after: table.count("after", 0, "5"),
+        keep_best: table.count("keep_best", 0, "1"),
+    };
+    table.close();
+    read
+}
