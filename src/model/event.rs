@@ -277,6 +277,8 @@ pub enum Effect {
     Reload,
     /// The trial began, changed or ended: the journal keeps its head.
     Head(Arc<super::TrialView>),
+    /// Something of a client's was dropped.
+    Drop(super::DropReason),
     /// A line for the log.
     Note(Loudness, String),
 }

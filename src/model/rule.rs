@@ -144,7 +144,7 @@ impl Expr {
     }
 
     /// Calls `see` for this node and all below it.
-    pub fn visit(&self, see: &mut dyn FnMut(&Expr)) {
+    pub fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Expr)) {
         see(self);
         match self {
             Expr::Arithmetic(_, a, b) | Expr::Compare(_, a, b) => {

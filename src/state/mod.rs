@@ -1,3 +1,4 @@
 //! Windows and the table of metrics.
 
 pub mod table;
+pub mod windows;

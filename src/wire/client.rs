@@ -1,17 +1,17 @@
 //! The client of commands: one question, one answer, never longer than it is given time.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketType};
 
 use super::answer::{self, Answer};
 use super::frame::{Frame, Lines};
 use crate::model::Refusal;
-use crate::sys::peer;
 
 /// Longest answer that is taken: `list` of 4096 trials with all labels and params full is about 100 MiB, of real ones 4.
 const LONGEST_ANSWER: usize = 256 * 1024 * 1024;
@@ -104,7 +104,13 @@ impl Client {
     /// # Errors
     /// The daemon is gone or does not read.
     pub fn send_with(&mut self, line: &str, pidfd: BorrowedFd<'_>) -> Result<(), ClientError> {
-        let sent = peer::send_with_fd(&self.stream, line.as_bytes(), pidfd)?;
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut beside = SendAncillaryBuffer::new(&mut space);
+        let fds = [pidfd];
+        beside.push(SendAncillaryMessage::ScmRights(&fds));
+        let bytes = [IoSlice::new(line.as_bytes())];
+        let sent =
+            rustix::net::sendmsg(&self.stream, &bytes, &mut beside, SendFlags::NOSIGNAL).map_err(io::Error::from)?;
         Ok(self.stream.write_all(&line.as_bytes()[sent..])?)
     }
 
@@ -170,7 +176,8 @@ fn refused(answer: Answer) -> Result<Answer, ClientError> {
 /// Connects; with no `patience` it does not wait at all, not even where the daemon's queue is full.
 pub(super) fn connect(path: &Path, patience: Option<Duration>) -> io::Result<UnixStream> {
     let address = SocketAddrUnix::new(path)?;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let socket =
+        rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, rustix::net::SocketFlags::CLOEXEC, None)?;
     match patience {
         Some(_) => rustix::net::sockopt::set_socket_timeout(&socket, rustix::net::sockopt::Timeout::Send, patience)?,
         None => rustix::io::ioctl_fionbio(&socket, true)?,
@@ -181,9 +188,34 @@ pub(super) fn connect(path: &Path, patience: Option<Duration>) -> io::Result<Uni
 
 /// Makes sure that the server is one's own or root's.
 pub(super) fn trust(path: &Path, stream: &UnixStream) -> Result<(), ClientError> {
-    let uid = peer::uid_of(stream)?;
+    let uid = rustix::net::sockopt::socket_peercred(stream).map_err(io::Error::from)?.uid.as_raw();
     match uid == 0 || uid == rustix::process::geteuid().as_raw() {
         true => Ok(()),
         false => Err(ClientError::Stranger { path: path.into(), uid }),
     }
+}
+
+/// The sockets that a client tries, in this order: `$EARLYSTOP_SOCKET`, the user's, root's.
+pub fn candidates(runtime: &Path) -> Vec<PathBuf> {
+    let given = std::env::var_os("EARLYSTOP_SOCKET").filter(|v| !v.is_empty()).map(PathBuf::from);
+    let mut all: Vec<PathBuf> = given.into_iter().collect();
+    for folder in [runtime, Path::new("/run/earlystop")] {
+        all.push(folder.join("earlystop.sock"));
+    }
+    all.dedup();
+    all
+}
+
+/// [`candidates`], and every other socket in the user's runtime folder: those of `run` without a daemon.
+pub fn every_candidate(runtime: &Path) -> Vec<PathBuf> {
+    let mut all = candidates(runtime);
+    let found = std::fs::read_dir(runtime).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut sockets: Vec<PathBuf> = found.filter(|path| path.extension().is_some_and(|e| e == "sock")).collect();
+    sockets.sort();
+    for path in sockets {
+        if !all.contains(&path) {
+            all.push(path);
+        }
+    }
+    all
 }

@@ -1,0 +1,122 @@
+//! The brakes: what a rule may not do although it fires.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::model::{Loudness, Moment, Name, Rule, RunId, StopOutcome};
+
+use crate::policy::words;
+
+use super::Engine;
+
+/// Stops of the past that brakes count.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Braking {
+    /// When a rule stopped trials of an experiment, for `max_stops`.
+    stops: HashMap<(Arc<str>, Name), VecDeque<Moment>>,
+    /// How many trials of an experiment learning rules have stopped.
+    learned: HashMap<Name, u32>,
+    /// When the last stop on this host was over, for `serial`.
+    pub over: Option<Moment>,
+}
+
+impl Braking {
+    /// Counts a stop that begins.
+    pub fn count(&mut self, rule: &Rule, experiment: &Name, now: Moment) {
+        if rule.max_stops.is_some() {
+            self.stops.entry((rule.name.clone(), experiment.clone())).or_default().push_back(now);
+        }
+        if rule.learns() {
+            *self.learned.entry(experiment.clone()).or_default() += 1;
+        }
+    }
+}
+
+/// What holds a rule back from stopping a trial.
+pub(super) enum Brake {
+    /// Not now; it asks again at the next tick.
+    Wait,
+    /// Not at all: the outcome to record, and why.
+    Refuse(StopOutcome, String),
+}
+
+impl Engine {
+    /// What holds a rule back, if anything does.
+    pub(super) fn brake(&mut self, run: RunId, rule: &Rule, now: Moment) -> Option<Brake> {
+        let trial = self.trials.get(&run)?;
+        if self.settings.observe || rule.observe || !trial.may_stop {
+            return Some(Brake::Refuse(StopOutcome::Observed, "only observed".to_string()));
+        }
+        if let Some(settle) = rule.serial_ns {
+            let busy = self.trials.values().any(|t| t.stop.is_some());
+            if busy || self.braking.over.is_some_and(|at| now.since(at) < settle) {
+                return Some(Brake::Wait);
+            }
+        }
+        let limited = |why: String| Some(Brake::Refuse(StopOutcome::Limited, why));
+        if let Some(why) = self.over_max_stops(run, rule, now) {
+            return limited(why);
+        }
+        if !rule.learns() {
+            return None;
+        }
+        self.guarded(run).and_then(limited)
+    }
+
+    /// Whether the rule has used up its `max_stops` in this experiment.
+    fn over_max_stops(&mut self, run: RunId, rule: &Rule, now: Moment) -> Option<String> {
+        let (most, per_ns) = rule.max_stops?;
+        let experiment = self.trials.get(&run)?.view.experiment.clone();
+        let past = self.braking.stops.get_mut(&(rule.name.clone(), experiment))?;
+        while past.front().is_some_and(|at| now.since(*at) >= per_ns) {
+            past.pop_front();
+        }
+        let per = words::duration(per_ns);
+        (past.len() >= most as usize).then(|| format!("max_stops = \"{most} per {per}\" is used up"))
+    }
+
+    /// Whether the guard protects a trial from learning rules.
+    fn guarded(&self, run: RunId) -> Option<String> {
+        let guard = self.policy.guard?;
+        let view = &self.trials.get(&run)?.view;
+        let all = self.trials.values().filter(|t| t.view.experiment == view.experiment).count();
+        let stopped = self.braking.learned.get(&view.experiment).copied().unwrap_or(0);
+        if all >= guard.after as usize && f64::from(stopped + 1) > guard.max_share * all as f64 {
+            let share = guard.max_share * 100.0;
+            return Some(format!("the guard: {stopped} of {all} trials are stopped, more than {share} % may not be"));
+        }
+        let best = self.is_among_best(run, guard.keep_best as usize);
+        best.then(|| format!("the guard: it is among the best {} of its experiment", guard.keep_best))
+    }
+
+    /// Whether a trial is among the best `keep` of its experiment by its objective's last value. A trial without a finite
+    /// value is never best, and without another trial to compare with there is no best.
+    fn is_among_best(&self, run: RunId, keep: usize) -> bool {
+        let Some(trial) = self.trials.get(&run) else { return false };
+        let Some(objective) = &trial.view.objective else { return false };
+        let score = |t: &super::trial::Trial| {
+            let metric = t.view.metrics.get(&objective.metric)?;
+            metric.last.is_finite().then_some(metric.last)
+        };
+        let Some(own) = score(trial) else { return false };
+        let peers = self.trials.values().filter(|t| t.view.experiment == trial.view.experiment && t.run() != run);
+        let others: Vec<f64> = peers.filter_map(score).collect();
+        let better = others.iter().filter(|o| objective.mode.better(**o, own)).count();
+        !others.is_empty() && better < keep
+    }
+
+    /// Records a stop that is not to be, once a trial and rule.
+    pub(super) fn refuse(&mut self, run: RunId, index: usize, outcome: StopOutcome, reason: &str, why: &str) {
+        let Some(rule) = self.policy.rules.get(index).cloned() else { return };
+        let Some(trial) = self.trials.get_mut(&run) else { return };
+        if std::mem::replace(&mut trial.standings[index].told, true) {
+            return;
+        }
+        *trial.view_mut().stops.entry((rule.name.clone(), outcome)).or_default() += 1;
+        let name = trial.view.full_name();
+        self.count_outcome(&rule.name, outcome);
+        let text = format!("{name}: rule {} would stop it: {reason}; not done: {why}", rule.name);
+        self.note(Loudness::Warning, text);
+        self.head(run);
+    }
+}

@@ -1,0 +1,232 @@
+//! Heartbeats: what trainers report while they run.
+
+use std::sync::Arc;
+
+use crate::model::{
+    ConnId, DropReason, Effect, MILLI, MetricView, Mode, Moment, Progress, ReadingCause, RunId, Step, TrialView,
+};
+
+use super::Engine;
+use super::trial::Trial;
+
+impl Engine {
+    /// A progress report from a connection.
+    pub(super) fn on_step(&mut self, conn: ConnId, step: &Step, now: Moment) {
+        let Some(run) = self.conns.get(&conn).copied() else { return self.drop_one(DropReason::NoTrial) };
+        let Some(trial) = self.trials.get_mut(&run).filter(|t| t.view.state.is_living()) else {
+            return self.drop_one(DropReason::NoTrial);
+        };
+        self.heartbeats += 1;
+        let limits = self.settings.limits;
+        trial.alive(now);
+        let Some(speaker) = trial.speakers.get(&conn).cloned() else { return };
+        let dropped = trial.take_worker_step(conn, &speaker, step, limits.workers, now);
+        if dropped {
+            self.drop_one(DropReason::Workers);
+        }
+        let Some(trial) = self.trials.get_mut(&run).filter(|_| speaker.primary) else { return };
+        if trial.take_phase(step, limits.phases, now) {
+            self.drop_one(DropReason::Phases);
+        }
+        let Some(trial) = self.trials.get_mut(&run) else { return };
+        trial.take_progress(&speaker, step, now);
+        let points = step.points.iter().flat_map(|(name, p)| p.iter().map(move |(s, v)| (name.as_str(), Some(*s), *v)));
+        let own = step.metrics.iter().map(|(name, value)| (name.as_str(), step.step, *value));
+        self.take_metrics(run, points.chain(own), now);
+        if step.sample {
+            self.demand(run, now);
+        }
+    }
+
+    /// Reported values, in their order.
+    pub(super) fn take_metrics<'a>(
+        &mut self,
+        run: RunId,
+        values: impl Iterator<Item = (&'a str, Option<u64>, f64)>,
+        now: Moment,
+    ) {
+        let most = self.settings.limits.metrics;
+        let counts_reports = self.policy.rules.iter().any(|r| r.for_reports.is_some());
+        for (name, step, value) in values {
+            let Some(trial) = self.trials.get_mut(&run) else { return };
+            if !trial.take_metric(name, step, value, most) {
+                self.drop_one(DropReason::Metrics);
+            } else if counts_reports {
+                self.count_report(run, now);
+            }
+        }
+    }
+
+    /// A reading on demand, at most one a millisecond and trial.
+    fn demand(&mut self, run: RunId, now: Moment) {
+        let Some(trial) = self.trials.get_mut(&run).filter(|t| t.has_tree()) else { return };
+        if trial.demanded.is_some_and(|at| now.since(at) < MILLI) {
+            return self.drop_one(DropReason::Sample);
+        }
+        trial.demanded = Some(now);
+        self.out.push(Effect::Read(run, ReadingCause::Demand));
+    }
+}
+
+impl Trial {
+    /// A sign of life.
+    pub(super) fn alive(&mut self, now: Moment) {
+        self.heard_since_gap = true;
+        let progress = &mut self.view_mut().progress;
+        progress.heartbeats += 1;
+        progress.last_heartbeat = Some(now);
+    }
+
+    /// The step of a worker; true if there are too many workers to keep it.
+    fn take_worker_step(
+        &mut self,
+        conn: ConnId,
+        speaker: &super::trial::Speaker,
+        step: &Step,
+        most: usize,
+        now: Moment,
+    ) -> bool {
+        let at = step.step.or(speaker.last.as_ref().map(|(s, _, _)| *s)).unwrap_or(self.start_step);
+        if let Some(speaker) = self.speakers.get_mut(&conn) {
+            let phase = step.phase.clone().or_else(|| speaker.last.as_ref().and_then(|(_, p, _)| p.clone()));
+            speaker.last = Some((at, phase, now));
+        }
+        let several = self.speakers.len() > 1 || !self.view.progress.workers.is_empty();
+        if !several || step.step.is_none() {
+            return false;
+        }
+        let workers = &mut self.view_mut().progress.workers;
+        if workers.len() >= most && !workers.contains_key(&speaker.worker) {
+            return true;
+        }
+        workers.insert(speaker.worker.clone(), at);
+        false
+    }
+
+    /// The phase; true if there are too many to keep it.
+    fn take_phase(&mut self, step: &Step, most: usize, now: Moment) -> bool {
+        let Some(phase) = &step.phase else { return false };
+        if self.view.progress.phase.as_ref() == Some(phase) {
+            return false;
+        }
+        let known = &self.view.progress.phases;
+        if known.len() >= most && !known.contains_key(phase) {
+            return true;
+        }
+        self.count_phase(now);
+        self.phase_log.change(now, Some(phase.clone()));
+        let progress = &mut self.view_mut().progress;
+        progress.phases.entry(phase.clone()).or_default();
+        (progress.phase, progress.phase_since) = (Some(phase.clone()), Some(now));
+        false
+    }
+
+    /// Steps, epochs, samples and durations.
+    fn take_progress(&mut self, speaker: &super::trial::Speaker, step: &Step, now: Moment) {
+        let start = self.start_step;
+        let counted = self.counted;
+        let samples_seen = self.samples_seen;
+        let view = Arc::make_mut(&mut self.view);
+        let progress = &mut view.progress;
+        let mut grown = 0;
+        if let Some(at) = step.step {
+            let before = counted.unwrap_or(start);
+            // A smaller step than before begins a new segment: what it did before this report is what it says in `n`.
+            grown = at.checked_sub(before).unwrap_or(step.n.unwrap_or(0));
+            self.counted = Some(at);
+            if progress.step != Some(at) {
+                progress.last_step_at = Some(now);
+                let phase = progress.phase.clone();
+                self.phase_log.restart(now, phase);
+            }
+            progress.step = Some(at);
+        } else if let Some(n) = step.n {
+            grown = n;
+            progress.last_step_at = Some(now);
+        }
+        progress.steps_total += grown;
+        progress.epoch = step.epoch.or(progress.epoch);
+        progress.target_steps = step.total_steps.or(progress.target_steps);
+        if let Some(samples) = step.samples {
+            progress.samples_total += samples.checked_sub(samples_seen).unwrap_or(samples);
+            self.samples_seen = samples;
+        }
+        observe_durations(progress, speaker, step, grown, now);
+    }
+
+    /// One reported value; false if there are too many metrics to keep it.
+    fn take_metric(&mut self, name: &str, step: Option<u64>, value: f64, most: usize) -> bool {
+        let mode = self.modes.get(name).copied();
+        let view = Arc::make_mut(&mut self.view);
+        if !view.metrics.contains_key(name) {
+            if view.metrics.len() >= most {
+                return false;
+            }
+            view.metrics.insert(name.to_string(), MetricView::default());
+        }
+        let at = step.or(view.progress.step);
+        let Some(metric) = view.metrics.get_mut(name) else { return false };
+        (metric.last, metric.step, metric.mode) = (value, at, mode);
+        metric.reports += 1;
+        if better(metric.mode, value, metric.best) {
+            (metric.best, metric.best_step) = (Some(value), at);
+        }
+        match self.held.get(name) {
+            // A NaN or infinity that no tick has seen yet stays in sight.
+            Some(false) => {}
+            _ => metric.seen = value,
+        }
+        match value.is_finite() {
+            false => drop(self.held.insert(name.to_string(), false)),
+            true if self.held.get(name) == Some(&true) => drop(self.held.remove(name)),
+            true => {}
+        }
+        true
+    }
+
+    /// A tick looks at the metrics: values that were held for it are let go at the tick after.
+    pub(super) fn let_go_of_seen(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        let view = Arc::make_mut(&mut self.view);
+        self.held.retain(|name, ticked| {
+            let Some(metric) = view.metrics.get_mut(name) else { return false };
+            if std::mem::replace(ticked, true) {
+                metric.seen = metric.last;
+                return false;
+            }
+            true
+        });
+    }
+}
+
+/// Whether a value is the best so far. Without a mode there is no best; NaN never is.
+fn better(mode: Option<Mode>, value: f64, best: Option<f64>) -> bool {
+    match (mode, best) {
+        (None, _) => false,
+        (Some(_), None) => !value.is_nan(),
+        (Some(mode), Some(best)) => mode.better(value, best),
+    }
+}
+
+/// `n` observations of `seconds / n` while it trains (or says no phase).
+fn observe_durations(p: &mut Progress, speaker: &super::trial::Speaker, step: &Step, grown: u64, now: Moment) {
+    let phase = step.phase.as_ref().or(p.phase.as_ref());
+    if phase.is_some_and(|p| p != "train") {
+        return;
+    }
+    let n = step.n.unwrap_or(grown);
+    let same_phase = |last: &Option<String>| step.phase.is_none() || *last == step.phase;
+    let since_last =
+        speaker.last.as_ref().filter(|(_, last, _)| same_phase(last)).map(|(_, _, at)| now.seconds_since(*at));
+    let Some(seconds) = step.seconds.or(since_last).filter(|s| s.is_finite() && *s >= 0.0) else { return };
+    if n > 0 {
+        p.step_times.observe(seconds / n as f64, n);
+    }
+}
+
+/// The step a trial has come to.
+pub(super) fn last_step(view: &TrialView) -> u64 {
+    view.progress.step.unwrap_or(0)
+}
