@@ -1,3 +1,12 @@
-//! Reads the world.
+//! Reads the world: the sampler thread, the socket, watching roots for their end, discovery of trials.
 
+mod census;
+mod cgroup;
+mod forest;
+mod host;
+pub mod lineage;
+mod member;
+pub mod sampler;
 pub mod socket;
+mod totals;
+mod watch;

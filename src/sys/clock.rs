@@ -23,6 +23,11 @@ pub fn boot_ns() -> u64 {
     nanoseconds(clock_gettime(ClockId::Boottime))
 }
 
+/// This instant on the monotonic clock, which stands still while the machine sleeps, nanoseconds.
+pub fn mono_ns() -> u64 {
+    nanoseconds(clock_gettime(ClockId::Monotonic))
+}
+
 /// CPU time (user and system) of a whole process, its ended threads included, nanoseconds; `None` when nobody has this
 /// number. The kernel goes by number alone: believe it only after seeing that the process meant still lives.
 pub fn cpu_ns(pid: u32) -> Option<u64> {

@@ -13,6 +13,12 @@ pub struct OpenFiles {
     pub hard: u64,
 }
 
+/// The limits in force.
+pub fn open_files() -> io::Result<OpenFiles> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(OpenFiles { soft, hard })
+}
+
 /// Raises the soft limit of open files to the hard one: two descriptors are kept for each watched process. Gives back
 /// what was in force before, so that `run` can restore it for its command.
 pub fn raise_open_files() -> io::Result<OpenFiles> {

@@ -1,0 +1,94 @@
+//! Reads one tree afresh, from any thread and as fast as can be: for sweeps, which must catch processes that live for
+//! less than a tick.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use crate::model::{ProcKey, Root};
+use crate::sys::process::Proc;
+use crate::sys::roster::Roster;
+use crate::sys::tree::ProcTree;
+
+/// A reader of one tree. Members once seen stay known to it.
+pub struct Reader {
+    tree: Arc<ProcTree>,
+    known: BTreeMap<u32, Arc<Proc>>,
+    reaper: Option<Arc<Proc>>,
+    borders: HashSet<ProcKey>,
+    roster: Arc<Roster>,
+}
+
+impl Reader {
+    /// A reader of the tree of `root`, which begins with the members that are known already. `borders` are the roots of
+    /// other trees: neither they nor anybody below them belong to this one.
+    pub fn new(root: Root, known: Vec<Arc<Proc>>, borders: Vec<ProcKey>, roster: Arc<Roster>) -> Reader {
+        let open = |key: ProcKey| {
+            let found = roster.get(key).or_else(|| Proc::open(key.pid).ok());
+            found.filter(|p| p.key == key)
+        };
+        let first = known.first().map(|p| p.tree().clone());
+        let mut known: BTreeMap<u32, Arc<Proc>> = known.into_iter().map(|p| (p.key.pid, p)).collect();
+        if let Some(proc) = open(root.key) {
+            known.entry(root.key.pid).or_insert(proc);
+        }
+        let reaper = root.subreaper.and_then(open);
+        Reader { tree: first.unwrap_or_default(), known, reaper, borders: borders.into_iter().collect(), roster }
+    }
+
+    /// Who lives now: members that are known, and all that is found below them and below the subreaper. Zombies are not
+    /// among them. When the walk finds nobody, all of `/proc` is read once to be sure.
+    pub fn living(&mut self) -> Vec<Arc<Proc>> {
+        self.known.retain(|_, p| !p.is_gone());
+        self.walk();
+        if self.known.is_empty() {
+            self.scan();
+        }
+        self.known.values().cloned().collect()
+    }
+
+    fn walk(&mut self) {
+        let mut queue: Vec<Arc<Proc>> = self.reaper.iter().cloned().collect();
+        queue.extend(self.known.values().cloned());
+        let mut seen = HashSet::new();
+        while let Some(parent) = queue.pop() {
+            if !seen.insert(parent.key) {
+                continue;
+            }
+            for child in self.tree.children(parent.key.pid).unwrap_or_default() {
+                if let Some(found) = self.adopt(&parent, child) {
+                    queue.push(found);
+                }
+            }
+        }
+    }
+
+    /// Without `children` files, or when they showed nobody: every process whose parent is a member or the subreaper.
+    fn scan(&mut self) {
+        let parents: Vec<Arc<Proc>> = self.reaper.iter().chain(self.known.values()).cloned().collect();
+        if parents.is_empty() {
+            return;
+        }
+        for pid in self.tree.pids().unwrap_or_default() {
+            let Ok(stat) = self.tree.stat(pid) else { continue };
+            if let Some(parent) = parents.iter().find(|p| p.key.pid == stat.ppid) {
+                self.adopt(parent, pid);
+            }
+        }
+    }
+
+    /// Opens a child and makes sure that it is one: it names the parent, and the parent still lives after that.
+    fn adopt(&mut self, parent: &Arc<Proc>, child: u32) -> Option<Arc<Proc>> {
+        if let Some(known) = self.known.get(&child)
+            && !known.is_gone()
+        {
+            return Some(known.clone());
+        }
+        let (proc, stat) = Proc::open_in(&self.tree, child).ok()?;
+        if stat.ppid != parent.key.pid || parent.is_reaped() || stat.is_dead() || self.borders.contains(&proc.key) {
+            return None;
+        }
+        let proc = self.roster.insert(&proc);
+        self.known.insert(child, proc.clone());
+        Some(proc)
+    }
+}
