@@ -15,5 +15,5 @@ pub mod web;
 pub use http::serve;
 pub use listen::{Listen, Listener};
 pub use own::Own;
-pub use state::ExportState;
+pub use state::{Encoding, ExportState};
 pub use web::WebConfig;

@@ -1,5 +1,7 @@
 //! Integration tests: one binary, a module per border.
 
+mod export;
+mod fixture;
 mod policy;
 mod support;
 mod tidy;
