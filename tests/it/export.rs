@@ -157,6 +157,8 @@ pub struct Served {
     pub address: String,
     /// What it shows.
     pub state: Arc<ExportState>,
+    /// What the edges count.
+    pub counters: Arc<Counters>,
     end: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -165,7 +167,8 @@ impl Served {
     pub fn at(listen: &str, web: Option<WebConfig>) -> Served {
         let listener = Listener::bind(&Listen::parse(listen).expect("an address")).expect("bound");
         let address = listener.address();
-        let state = Arc::new(ExportState::new(Arc::new(Counters::default())));
+        let counters = Arc::new(Counters::default());
+        let state = Arc::new(ExportState::new(counters.clone()));
         let (end, ended) = tokio::sync::oneshot::channel();
         let shown = state.clone();
         let thread = std::thread::spawn(move || {
@@ -177,7 +180,7 @@ impl Served {
                 }
             });
         });
-        Served { address, state, end: Some(end), thread: Some(thread) }
+        Served { address, state, counters, end: Some(end), thread: Some(thread) }
     }
 
     fn local(snapshot: Snapshot) -> Served {

@@ -214,3 +214,41 @@ pub fn of(trials: Vec<TrialView>) -> Snapshot {
 pub fn snapshot() -> Snapshot {
     of(vec![full_trial(), bare_trial(), stopped_trial()])
 }
+
+/// [`snapshot`] after so many ticks more: counters, steps and times go on.
+pub fn after(ticks: u64) -> Snapshot {
+    let mut snapshot = snapshot();
+    snapshot.at = now().plus(ticks * SECOND);
+    snapshot.last_tick = Some(snapshot.at);
+    snapshot.overruns += ticks;
+    snapshot.heartbeats += ticks;
+    for totals in snapshot.rules.values_mut() {
+        totals.evaluations += ticks;
+        totals.failures += ticks;
+        totals.seconds += ticks as f64 / 1000.0;
+    }
+    for pressure in &mut snapshot.host.pressure {
+        pressure.2 += ticks as f64 / 10.0;
+    }
+    for view in &mut snapshot.trials {
+        let view = Arc::make_mut(view);
+        if view.state.is_living() && view.tree.is_some() {
+            advance(view, ticks);
+        }
+    }
+    snapshot
+}
+
+fn advance(view: &mut TrialView, ticks: u64) {
+    let seconds = ticks as f64;
+    view.totals.cpu.first += seconds;
+    view.totals.io = Some(Pair { first: 4096 * ticks, second: 8192 * ticks });
+    view.totals.major_faults = Some(3 + ticks);
+    view.totals.switches = Some(Pair { first: 1200 + ticks, second: 34 + ticks });
+    view.progress.step = Some(101 + ticks);
+    view.progress.steps_total += ticks;
+    view.progress.samples_total += 32 * ticks;
+    view.progress.heartbeats += ticks;
+    view.progress.step_times.observe(0.03, ticks);
+    view.progress.phases.entry("train".to_owned()).or_default().first += seconds;
+}

@@ -3,5 +3,6 @@
 mod export;
 mod fixture;
 mod policy;
+mod prometheus;
 mod support;
 mod tidy;
