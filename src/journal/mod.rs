@@ -3,10 +3,26 @@
 
 mod body;
 mod bytes;
+mod error;
+mod handle;
+mod item;
 mod ledger;
+mod lock;
 mod machine;
 mod packed;
+mod page;
+mod prune;
+mod reader;
+mod restore;
+mod store;
+mod tally;
+mod writer;
 
 pub use body::{Broken, Dropped, Input, Start};
+pub use error::{Holder, JournalError};
+pub use handle::{Config, Detail, Journal};
+pub use item::Origin;
 pub use ledger::{Ledger, OpenStop, Recovered};
 pub use machine::Machine;
+pub use reader::{Reader, Recorded};
+pub use restore::{Attempt, Restored, RestoredTrial};

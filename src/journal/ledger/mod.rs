@@ -1,11 +1,7 @@
 //! The ledger: the write-ahead of stops. What is about to be done to a process is in a mapped file before it is done, so
 //! that a daemon killed at any moment comes back and gives no signal twice.
-//!
-//! Two files take turns: when one is full, the stops that are still open are written into the other, which then becomes
-//! the valid one with a single store. Writing is a copy into mapped memory: no system call, no waiting for a disk.
 
 mod entry;
-mod page;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};
 
 use super::machine::Machine;
+use super::page::Turns;
 use crate::model::{ProcKey, Shot, Signal, SignalResult, Signalled, StopId, StopOutcome, StopRecord};
 use entry::Entry;
-use page::{Found, Page};
 
 /// Bytes of a file at first: 400 stops with their shots. It grows when more are open at once.
 const SIZE: u64 = 256 * 1024;
@@ -48,9 +44,7 @@ pub struct Ledger {
 }
 
 struct Inner {
-    pages: Option<[Page; 2]>,
-    active: usize,
-    generation: u64,
+    turns: Option<Turns>,
     machine: Machine,
     paths: Option<[PathBuf; 2]>,
     open: BTreeMap<StopId, Open>,
@@ -89,13 +83,12 @@ impl Ledger {
     /// open. Where the files cannot be had (a full or read-only disk) it works in memory alone; [`Ledger::trouble`] says so.
     pub fn beside(journal: &Path, machine: Machine) -> (Ledger, Recovered) {
         let paths = ["ledger-a", "ledger-b"].map(|end| journal.with_extension(end));
-        let mut recovered = Recovered::default();
         let mut inner = Inner::new(machine);
         inner.paths = Some(paths.clone());
-        match open_both(&paths) {
-            Ok(pages) => inner.recover(pages, &mut recovered),
-            Err(error) => inner.give_up(&error),
-        }
+        let recovered = inner.recover(&paths).unwrap_or_else(|error| {
+            inner.give_up(&error);
+            Recovered::default()
+        });
         (Ledger { inner: Arc::new(Mutex::new(inner)) }, recovered)
     }
 
@@ -112,7 +105,7 @@ impl Ledger {
     /// Takes the files away if no stop is open: an embedded daemon leaves nothing behind but its journal.
     pub fn retire(self) {
         let mut inner = self.lock();
-        if inner.open.is_empty() && inner.pages.take().is_some() {
+        if inner.open.is_empty() && inner.turns.take().is_some() {
             for path in inner.paths.iter().flatten() {
                 let _ = std::fs::remove_file(path);
             }
@@ -146,7 +139,7 @@ impl Ledger {
 
     /// Whether a file backs it.
     pub fn is_backed(&self) -> bool {
-        self.lock().pages.is_some()
+        self.lock().turns.is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -154,73 +147,52 @@ impl Ledger {
     }
 }
 
-/// Opens both files, or neither; the lock on the first says whose they are.
-fn open_both(paths: &[PathBuf; 2]) -> io::Result<[Page; 2]> {
-    let first = Page::open(&paths[0], SIZE)?;
-    first.lock()?;
-    Ok([first, Page::open(&paths[1], SIZE)?])
-}
-
 impl Inner {
     fn new(machine: Machine) -> Inner {
-        Inner { pages: None, active: 0, generation: 0, machine, paths: None, open: BTreeMap::new(), trouble: None }
+        Inner { turns: None, machine, paths: None, open: BTreeMap::new(), trouble: None }
     }
 
-    /// Takes over what the newer valid file holds and writes it anew into the other.
-    fn recover(&mut self, pages: [Page; 2], recovered: &mut Recovered) {
-        let found = [pages[0].read(), pages[1].read()];
-        let newer = match &found {
-            [Some(a), Some(b)] => usize::from(b.generation > a.generation),
-            [None, Some(_)] => 1,
-            _ => 0,
-        };
-        self.active = newer;
-        if let Some(Found { generation, machine, entries, torn }) = found.into_iter().nth(newer).flatten() {
-            self.generation = generation;
-            entries.into_iter().for_each(|e| apply(&mut self.open, e));
-            if torn {
+    /// Opens the files, takes over what they hold and writes it anew.
+    fn recover(&mut self, paths: &[PathBuf; 2]) -> io::Result<Recovered> {
+        let mut recovered = Recovered::default();
+        let (turns, found) = Turns::open(paths, SIZE, self.machine.clone())?;
+        if let Some(found) = found {
+            let entries: Option<Vec<Entry>> = found.entries.iter().map(|bytes| Entry::decode(bytes)).collect();
+            if found.torn || entries.is_none() {
                 let text = format!("{}: an entry is damaged, what came after it is not known", self.place());
                 recovered.damage = Some(text);
             }
-            if !machine.same_pids(&self.machine) {
+            let entries = entries.unwrap_or_else(|| found.entries.iter().map_while(|b| Entry::decode(b)).collect());
+            entries.into_iter().for_each(|e| apply(&mut self.open, e));
+            if !found.machine.same_pids(&self.machine) {
                 recovered.gone = std::mem::take(&mut self.open).into_values().map(|o| o.record).collect();
             }
         }
         recovered.open = self.open.values().map(Open::told).collect();
-        self.pages = Some(pages);
-        self.turn(0);
+        self.turns = Some(turns);
+        if let Err(error) = self.turn(0) {
+            self.give_up(&error);
+        }
+        Ok(recovered)
     }
 
     fn take(&mut self, entry: Entry) {
         let bytes = entry.encode();
         apply(&mut self.open, entry);
-        let Some(pages) = &mut self.pages else { return };
-        if !pages[self.active].append(&bytes) {
-            // `open` already holds the entry, so the other file will hold it too.
-            self.turn(bytes.len());
+        // On a turn `open` already holds the entry, so the other file will hold it too.
+        let room = self.turns.as_mut().is_none_or(|turns| turns.append(&bytes));
+        if !room && let Err(error) = self.turn(bytes.len()) {
+            self.give_up(&error);
         }
     }
 
-    /// Writes the open stops into the other file, with room for at least as much again, and makes it the valid one.
-    fn turn(&mut self, more: usize) {
-        let Some(pages) = &mut self.pages else { return };
+    fn turn(&mut self, more: usize) -> io::Result<()> {
         let entries: Vec<Vec<u8>> = self.open.values().flat_map(Open::entries).map(|e| e.encode()).collect();
-        let used: usize = entries.iter().map(|e| Page::room(e)).sum();
-        let wanted = (Page::FRAME + 2 * (used + more)).next_multiple_of(4096) as u64;
-        let other = 1 - self.active;
-        let size = pages[other].size().max(wanted);
-        if let Err(error) = pages[other].clear(size) {
-            return self.give_up(&error);
-        }
-        let fits = entries.iter().all(|bytes| pages[other].append(bytes));
-        debug_assert!(fits, "the file was made large enough for all");
-        self.generation += 1;
-        pages[other].publish(self.generation, &self.machine);
-        self.active = other;
+        self.turns.as_mut().map_or(Ok(()), |turns| turns.turn(&entries, more))
     }
 
     fn give_up(&mut self, error: &io::Error) {
-        self.pages = None;
+        self.turns = None;
         self.trouble = Some(format!(
             "{}: {error}; stops go on, but a daemon that is killed meanwhile will not remember them. Make room or make the \
              folder writable, then restart the daemon",
@@ -327,8 +299,9 @@ mod tests {
         drop(first);
         let path = folder.path().join("journal.ledger-b");
         let mut bytes = std::fs::read(&path).unwrap();
-        let place = Page::FRAME - 8 + Page::room(&Entry::Stop(record(1)).encode()) + 20;
-        bytes[place] ^= 1;
+        let first_entry = Entry::Stop(record(1)).encode();
+        let second = bytes.windows(first_entry.len()).position(|w| w == first_entry).unwrap() + first_entry.len();
+        bytes[second + 20] ^= 1;
         std::fs::write(&path, bytes).unwrap();
         let (_, recovered) = ledger(&folder);
         assert_eq!(recovered.open.len(), 1);

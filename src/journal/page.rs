@@ -1,6 +1,8 @@
-//! One of the ledger's two files: a header, then entries, in a preallocated mapped file.
+//! A log in two preallocated mapped files that take turns: when one is full, what still counts is written into the other,
+//! which then becomes the valid one with a single store. Writing is a copy into mapped memory: no system call, no waiting
+//! for a disk.
 //!
-//! Layout, little endian: magic 8, generation 8, pid namespace 8, boot id 40, checksum of those 8, then entries. An entry
+//! Layout of a file, little endian: magic 8, generation 8, pid namespace 8, boot id 40, checksum of those 8, then entries. An entry
 //! is a commit word (length in the low half, CRC-32 of the bytes in the high half) and its bytes, padded to 8. Everything
 //! that is not written is zero; a zero word is the end. The commit word is stored last, so a process killed at any
 //! instruction leaves whole entries only. Power loss is of no interest: after another boot there is nobody to signal.
@@ -8,24 +10,72 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::MmapMut;
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
-use super::entry::Entry;
-use crate::journal::machine::Machine;
+use super::machine::Machine;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"eslledg1");
 const BOOT_ID: usize = 40;
 const HEADER: usize = 8 + 8 + 8 + BOOT_ID + 8;
 const GENERATION: usize = 8;
 
+/// Both files and which of them counts.
+#[derive(Debug)]
+pub(super) struct Turns {
+    pages: [Page; 2],
+    active: usize,
+    generation: u64,
+    machine: Machine,
+}
+
+impl Turns {
+    /// Opens or makes both files with `size` bytes each, takes them for this process, and reads what an earlier life
+    /// wrote. Nothing may be appended before the first [`Turns::turn`].
+    pub fn open(paths: &[PathBuf; 2], size: u64, machine: Machine) -> io::Result<(Turns, Option<Found>)> {
+        let first = Page::open(&paths[0], size)?;
+        first.lock()?;
+        let pages = [first, Page::open(&paths[1], size)?];
+        let found = [pages[0].read(), pages[1].read()];
+        let active = match &found {
+            [Some(a), Some(b)] => usize::from(b.generation > a.generation),
+            [None, Some(_)] => 1,
+            _ => 0,
+        };
+        let found = found.into_iter().nth(active).flatten();
+        let generation = found.as_ref().map_or(0, |f| f.generation);
+        Ok((Turns { pages, active, generation, machine }, found))
+    }
+
+    /// Writes an entry behind the last; false if there is no room and a [`Turns::turn`] is due.
+    #[must_use]
+    pub fn append(&mut self, bytes: &[u8]) -> bool {
+        self.pages[self.active].append(bytes)
+    }
+
+    /// Writes these entries into the other file, with room for as much again and `more`, and makes it the valid one. An
+    /// error leaves the old one valid.
+    pub fn turn(&mut self, entries: &[Vec<u8>], more: usize) -> io::Result<()> {
+        let used: usize = entries.iter().map(|e| Page::room(e)).sum();
+        let wanted = (Page::FRAME + 2 * (used + more)).next_multiple_of(4096) as u64;
+        let other = &mut self.pages[1 - self.active];
+        other.clear(wanted.max(other.size()))?;
+        let fits = entries.iter().all(|bytes| other.append(bytes));
+        debug_assert!(fits, "the file was made large enough for all");
+        self.generation += 1;
+        other.publish(self.generation, &self.machine);
+        self.active = 1 - self.active;
+        Ok(())
+    }
+}
+
 /// One file of the two.
 #[derive(Debug)]
-pub(super) struct Page {
+struct Page {
     file: File,
     map: MmapMut,
     end: usize,
@@ -34,9 +84,11 @@ pub(super) struct Page {
 /// What a file of an earlier life holds.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub generation: u64,
+    generation: u64,
+    /// Who wrote it.
     pub machine: Machine,
-    pub entries: Vec<Entry>,
+    /// Its entries in their order.
+    pub entries: Vec<Vec<u8>>,
     /// An entry was there that could not be read: what came after it is not known.
     pub torn: bool,
 }
@@ -87,12 +139,11 @@ impl Page {
                 break;
             }
             let (length, sum) = (commit as u32 as usize, (commit >> 32) as u32);
-            let bytes = self.map.get(at + 8..at + 8 + length).filter(|b| crc(b) == sum);
-            let Some(entry) = bytes.and_then(Entry::decode) else {
+            let Some(bytes) = self.map.get(at + 8..at + 8 + length).filter(|b| crc(b) == sum) else {
                 torn = true;
                 break;
             };
-            entries.push(entry);
+            entries.push(bytes.to_vec());
             at += 8 + length.next_multiple_of(8);
         }
         Some(Found { generation: word(GENERATION), machine: Machine { boot_id, pid_ns: word(16) }, entries, torn })

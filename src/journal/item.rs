@@ -1,0 +1,91 @@
+//! What goes through the channel to the writer, and what is known of a trial's beginning.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::body::{
+    Broken, Dropped, Json, Row, Start, encode_dropped, encode_end, encode_event, encode_start, field, object,
+};
+use crate::model::{
+    Event, Hello, ProcSample, Register, Root, RunId, Shot, StopOutcome, StopRecord, TreeSample, TrialView, WatchRequest,
+};
+
+/// How a trial was founded: what is known of it beside its head.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origin {
+    /// By `run`, `watch` on the own socket, or discovery.
+    Register(Box<Register>),
+    /// By a trainer's hello.
+    Hello(Box<Hello>),
+    /// By `watch`, or a `run` that joined.
+    Watch(Box<WatchRequest>),
+}
+
+impl Json for Origin {
+    fn put(&self) -> Value {
+        match self {
+            Origin::Register(register) => object([("register", register.put())]),
+            Origin::Hello(hello) => object([("hello", hello.put())]),
+            Origin::Watch(watch) => object([("watch", watch.put())]),
+        }
+    }
+    fn take(value: &Value) -> Result<Self, Broken> {
+        match (field(value, "register")?, field(value, "hello")?, field(value, "watch")?) {
+            (Some(register), None, None) => Ok(Origin::Register(register)),
+            (None, Some(hello), None) => Ok(Origin::Hello(hello)),
+            (None, None, Some(watch)) => Ok(Origin::Watch(watch)),
+            _ => Err(Broken::new("register, hello or watch wanted")),
+        }
+    }
+}
+
+/// One record to be written.
+#[derive(Debug)]
+pub(super) enum Item {
+    Input(Event),
+    Start(Box<Start>),
+    End,
+    Dropped(Dropped),
+    /// A head; how the trial was founded and where its tree grows, the first time.
+    Head(Arc<TrialView>, Option<Origin>, Option<Root>),
+    /// Where a tree grows, known after its trial's head.
+    Root(RunId, Root),
+    Stop(StopRecord),
+    Close(StopRecord, StopOutcome),
+    Shot(Shot),
+}
+
+impl Item {
+    /// The row of an input; `None` for the others.
+    pub fn row(&self) -> Option<Row> {
+        match self {
+            Item::Input(event) => Some(encode_event(event)),
+            Item::Start(start) => Some(encode_start(start)),
+            Item::End => Some(encode_end()),
+            Item::Dropped(dropped) => Some(encode_dropped(dropped)),
+            _ => None,
+        }
+    }
+
+    /// About how many bytes it holds while it waits.
+    pub fn weight(&self) -> usize {
+        let inner = match self {
+            Item::Input(Event::Tick(tick)) => tick.trees.iter().map(tree_weight).sum(),
+            Item::Input(Event::Reading(reading)) => tree_weight(&reading.sample),
+            Item::Input(Event::Tree(tree)) => std::mem::size_of_val(&*tree.members),
+            Item::Input(Event::Swept(swept)) => std::mem::size_of_val(&*swept.left),
+            Item::Input(Event::Line(_)) => 2048,
+            Item::Input(Event::Register(_)) | Item::Start(_) => 2048,
+            // Heads share their view with the snapshots.
+            Item::Head(..) => 1024,
+            Item::Stop(_) | Item::Close(..) => 512,
+            _ => 0,
+        };
+        std::mem::size_of::<Item>() + inner
+    }
+}
+
+fn tree_weight(tree: &TreeSample) -> usize {
+    std::mem::size_of::<TreeSample>() + tree.members.len() * std::mem::size_of::<ProcSample>()
+}

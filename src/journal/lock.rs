@@ -1,0 +1,103 @@
+//! One writer a journal: a lock file beside it that names the holder. The kernel lets go of it when the holder dies.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::error::Holder;
+
+/// The lock, as long as it lives.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+/// What came of trying.
+#[derive(Debug)]
+pub(super) enum Taken {
+    Ours(Lock),
+    Held(Option<Holder>),
+}
+
+/// The lock file's path.
+pub(super) fn path_of(journal: &Path) -> PathBuf {
+    let mut name = journal.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+/// Tries to take the journal. Errors: the lock file cannot be made.
+pub(super) fn take(journal: &Path, wall_ms: i64) -> io::Result<Taken> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut file = options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path_of(journal))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => return Ok(Taken::Held(holder(&mut file))),
+        // A file system without locks: SQLite's own exclusive lock has to do.
+        Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // Only for the message to a second daemon: on a full disk the lock holds all the same.
+    let _ = file.set_len(0).and_then(|()| write!(file, "{} {}\n", std::process::id(), utc(wall_ms)));
+    Ok(Taken::Ours(Lock { _file: file }))
+}
+
+fn holder(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.take(200).read_to_string(&mut text).ok()?;
+    let (pid, since) = text.trim().split_once(' ')?;
+    Some(Holder { pid: pid.parse().ok()?, since: since.to_string() })
+}
+
+/// `2026-01-31 23:59:59 UTC` of milliseconds since the Unix epoch.
+fn utc(wall_ms: i64) -> String {
+    let seconds = wall_ms.div_euclid(1000);
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let (year, month, day) = civil(days);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+/// Year, month and day of a count of days since 1970-01-01 in the Gregorian calendar: years are counted from March on, so
+/// that the leap day comes last, in eras of 400 years (146,097 days).
+fn civil(days: i64) -> (i64, i64, i64) {
+    let from_march_0000 = days + 719_468;
+    let era = from_march_0000.div_euclid(146_097);
+    let day_of_era = from_march_0000.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        assert_eq!(utc(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(utc(951_782_400_000), "2000-02-29 00:00:00 UTC");
+        assert_eq!(utc(1_767_225_599_999), "2025-12-31 23:59:59 UTC");
+        assert_eq!(utc(-1), "1969-12-31 23:59:59 UTC");
+    }
+
+    #[test]
+    fn a_second_taker_learns_who_was_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("j.sqlite");
+        let first = take(&journal, 0).unwrap();
+        assert!(matches!(first, Taken::Ours(_)));
+        let Taken::Held(Some(holder)) = take(&journal, 5).unwrap() else { panic!("it was free") };
+        assert_eq!(holder, Holder { pid: std::process::id(), since: "1970-01-01 00:00:00 UTC".into() });
+        drop(first);
+        assert!(matches!(take(&journal, 5).unwrap(), Taken::Ours(_)));
+    }
+}

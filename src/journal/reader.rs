@@ -1,0 +1,134 @@
+//! A journal read from its beginning to its end, for `replay`, `export` and `report`.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+
+use super::body::{Broken, Input, decode};
+use super::error::JournalError;
+use super::restore::moment;
+use super::store::SCHEMA;
+use crate::model::{Moment, RunId};
+
+/// So many inputs are read at once.
+const CHUNK: i64 = 1024;
+
+/// One input with its place and time.
+#[derive(Debug)]
+pub struct Recorded {
+    /// Its place among all inputs; numbers may be missing.
+    pub seq: i64,
+    /// When the engine got it.
+    pub at: Moment,
+    /// What it was.
+    pub input: Input,
+}
+
+/// Iterates over the inputs of a journal.
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    db: Connection,
+    next: i64,
+    chunk: VecDeque<Recorded>,
+    failed: bool,
+}
+
+impl Reader {
+    /// Opens a journal that no daemon writes at the moment; what a killed daemon left in its write-ahead log counts.
+    pub fn open(path: &Path) -> Result<Reader, JournalError> {
+        let unreadable = |what: String| JournalError::Unreadable { path: path.to_path_buf(), what };
+        if !path.is_file() {
+            return Err(unreadable("there is no such journal".into()));
+        }
+        let db = connect(path).map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                unreadable("a daemon is writing it; wait for its end, or stop it".into())
+            }
+            Some(ErrorCode::NotADatabase) => unreadable("this is no journal of earlystop".into()),
+            _ => unreadable(error.to_string()),
+        })?;
+        let version: i64 =
+            db.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(|e| unreadable(e.to_string()))?;
+        if version > SCHEMA {
+            return Err(JournalError::Newer { path: path.to_path_buf(), found: version, known: SCHEMA });
+        }
+        Ok(Reader { path: path.to_path_buf(), db, next: 0, chunk: VecDeque::new(), failed: false })
+    }
+
+    fn fill(&mut self) -> Result<(), JournalError> {
+        let damaged = |what: String| JournalError::Damaged { path: self.path.clone(), what };
+        self.chunk =
+            read(&self.db, self.next).map_err(|e| damaged(e.to_string()))?.map_err(|e| damaged(e.to_string()))?;
+        if let Some(last) = self.chunk.back() {
+            self.next = last.seq + 1;
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<Recorded, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        if self.chunk.is_empty()
+            && let Err(error) = self.fill()
+        {
+            self.failed = true;
+            return Some(Err(error));
+        }
+        self.chunk.pop_front().map(Ok)
+    }
+}
+
+/// Exclusive, so that a journal in WAL mode can be read where there is no shared memory; on a read-only medium as it is.
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let sound = |db: Connection| {
+        db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        db.query_row("SELECT count(*) FROM trial", [], |r| r.get::<_, i64>(0))?;
+        Ok(db)
+    };
+    let first = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(sound);
+    match first {
+        Err(error) if matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) => {
+            let text = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            Connection::open_with_flags(format!("file:{text}?immutable=1"), flags).and_then(sound)
+        }
+        other => other,
+    }
+}
+
+fn read(db: &Connection, from: i64) -> rusqlite::Result<Result<VecDeque<Recorded>, Broken>> {
+    let sql = "SELECT seq, boot_ns, mono_ns, wall_ms, kind, body FROM input WHERE seq >= ? ORDER BY seq LIMIT ?";
+    let mut inputs = db.prepare_cached(sql)?;
+    let mut samples = db.prepare_cached("SELECT run, packed FROM sample WHERE seq = ? ORDER BY place")?;
+    let mut found = VecDeque::new();
+    let mut rows = inputs.query(params![from, CHUNK])?;
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(0)?;
+        let (kind, body): (String, Option<String>) = (row.get(4)?, row.get(5)?);
+        let beside: Vec<(RunId, Vec<u8>)> = match kind.as_str() {
+            "tick" | "reading" => samples
+                .query_map([seq], |row| Ok((RunId(u128::from_be_bytes(row.get(0)?)), row.get(1)?)))?
+                .collect::<rusqlite::Result<_>>()?,
+            _ => Vec::new(),
+        };
+        let at = moment(row, 1)?;
+        let input = body
+            .as_deref()
+            .map_or(Ok(serde_json::Value::Null), |text| {
+                serde_json::from_str(text).map_err(|e| Broken::new(e.to_string()))
+            })
+            .and_then(|body| decode(&kind, &body, beside));
+        match input {
+            Ok(input) => found.push_back(Recorded { seq, at, input }),
+            Err(broken) => return Ok(Err(Broken::new(format!("input {seq} ({kind}): {broken}")))),
+        }
+    }
+    Ok(Ok(found))
+}
