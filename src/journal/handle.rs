@@ -170,8 +170,8 @@ impl Journal {
             Effect::Record(record) => drop(self.send(at, Item::Stop(record.clone()))),
             Effect::Close(record, outcome) => drop(self.send(at, Item::Close(record.clone(), *outcome))),
             Effect::Signal(shot) => drop(self.send(at, Item::Shot(*shot))),
-            Effect::Unfollow(_) | Effect::Follow(_) | Effect::Read(..) | Effect::Sweep(..) => {}
-            Effect::Send(..) | Effect::Reload | Effect::Note(..) => {}
+            // Everything else is recomputed by a replay.
+            _ => {}
         }
     }
 
