@@ -86,3 +86,56 @@ fn excerpt(finding: &Diagnostic, line: usize, column: usize, style: Style) -> St
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(text: &str, span: std::ops::Range<usize>) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Error,
+            code: "unknown-key",
+            file: "p.toml".into(),
+            text: text.into(),
+            span,
+            message: "a rule has no key `x`".to_string(),
+            hint: Some("did you mean `y`?".to_string()),
+        }
+    }
+
+    #[test]
+    fn a_finding_shows_its_place() {
+        let seen = render(&finding("a = 1\nxy = 2\n", 6..8), Style::Plain);
+        let expected =
+            "p.toml:2:1: error[unknown-key]: a rule has no key `x`\n 2 | xy = 2\n   | ^^\n  hint: did you mean `y`?\n";
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn columns_count_characters_and_tabs_stay_tabs() {
+        let seen = render(&finding("\tkäse = 1", 9..10), Style::Plain);
+        assert!(seen.starts_with("p.toml:1:9: "), "{seen}");
+        assert!(seen.contains("\n   | \t       ^\n"), "{seen:?}");
+    }
+
+    #[test]
+    fn odd_places_and_odd_texts_are_shown_all_the_same() {
+        for (text, span) in
+            [("", 0..0), ("a", 1..1), ("a\n", 2..2), ("ä", 1..2), ("a\nb", 0..3), ("a", 5..9), ("\r\n", 0..2)]
+        {
+            assert!(render(&finding(text, span.clone()), Style::Plain).starts_with("p.toml:"), "{text:?} {span:?}");
+        }
+        let long = format!("{}x{}", "a".repeat(5000), "b".repeat(5000));
+        let seen = render(&finding(&long, 5000..5001), Style::Plain);
+        let lines: Vec<&str> = seen.lines().collect();
+        assert_eq!(lines[1].find('x'), lines[2].find('^'), "{seen}");
+        assert!(seen.len() < 600);
+    }
+
+    #[test]
+    fn a_file_cannot_write_to_the_terminal() {
+        let seen = render(&finding("\x1b[2J = 1", 0..1), Style::Plain);
+        assert!(!seen.contains('\x1b'), "{seen:?}");
+        assert!(render(&finding("a", 0..1), Style::Colour).contains("\x1b[1;31m"));
+    }
+}

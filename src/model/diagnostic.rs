@@ -35,7 +35,11 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// Line and column of its start, both from 1; columns count characters.
     pub fn position(&self) -> (usize, usize) {
-        let before = &self.text[..self.text.floor_char_boundary(self.span.start)];
+        let mut start = self.span.start.min(self.text.len());
+        while !self.text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let before = &self.text[..start];
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
         (line, column)

@@ -84,7 +84,7 @@ fn single(file: &File, context: &Context, read: &ConditionFile) -> Option<Expr> 
             None
         }
         (Some(metric), false) => bounds(file, context, read, metric),
-        (None, true) if has_bounds(read) || read.mean_over.is_some() => {
+        (None, true) if !read.excused && (has_bounds(read) || read.mean_over.is_some()) => {
             let hint = "for progress no metric is needed: leave out above, below, nan and mean_over";
             file.error("missing-key", read.span.clone(), "a bound without a `metric`", hint);
             None

@@ -148,7 +148,7 @@ const LATER: [(&str, &str); 2] = [
 fn understand(file: File) -> Loaded<Config> {
     let text = file.text.clone();
     let mut config = Config::default();
-    if !file.is_broken() {
+    if !file.has_errors() {
         if let Some(document) = file.document(&text) {
             read(&file, Table::new(&file, "the configuration", 0..0, &document), &mut config);
         }
@@ -162,9 +162,7 @@ fn understand(file: File) -> Loaded<Config> {
 
 fn read(file: &File, table: Table<'_>, config: &mut Config) {
     for (key, hint) in LATER {
-        if let Some(span) = table.key(key) {
-            file.error("not-yet", span, format!("`{key}` comes with a later version"), hint);
-        }
+        table.later(key, hint);
     }
     let folder = file.path.parent().unwrap_or(Path::new("")).to_path_buf();
     let path = |text: Spanned<String>| folder.join(text.into_inner());
@@ -176,13 +174,13 @@ fn read(file: &File, table: Table<'_>, config: &mut Config) {
     config.web_config_file = table.text("web_config_file", "\"web.yml\"").map(path);
     config.pss_ns = table.period("pss", "\"30s\"").map(Spanned::into_inner);
     settings(file, &table, &mut config.settings);
-    if let Some(limits) = table.table("limits", "[limits]", "... as a [limits] table") {
+    if let Some(limits) = table.table("limits", "[limits]", "[limits]") {
         bounds(limits, &mut config.settings.limits);
     }
-    if let Some(journal) = table.table("journal", "[journal]", "... as a [journal] table") {
+    if let Some(journal) = table.table("journal", "[journal]", "[journal]") {
         config.journal = keeping(file, journal);
     }
-    let discover = table.tables("discover", "[[discover]]", "... as [[discover]] tables").unwrap_or_default();
+    let discover = table.tables("discover", "[[discover]]", "[[discover]]").unwrap_or_default();
     config.discover = discover.into_iter().filter_map(|t| discovery(file, t)).collect();
     table.close();
 }

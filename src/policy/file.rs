@@ -37,9 +37,9 @@ impl File {
         self.findings.borrow_mut().push(Diagnostic { severity, code, file, text, span, message, hint });
     }
 
-    /// Whether its text could not even be had.
-    pub(super) fn is_broken(&self) -> bool {
-        !self.findings.borrow().is_empty()
+    /// Whether an error was found.
+    pub(super) fn has_errors(&self) -> bool {
+        self.findings.borrow().iter().any(|f| f.severity == Severity::Error)
     }
 
     pub(super) fn line(&self, span: &Range<usize>) -> usize {
@@ -60,7 +60,11 @@ impl File {
         for error in &errors {
             let end = self.text.len();
             let span = error.span().unwrap_or(end..end);
-            self.error("toml", span, error.message(), "");
+            let hint = match error.message() {
+                "duplicate key" => "a key stands once in its table",
+                _ => "this is TOML: lines like name = \"cap\", text in quotes, tables as [name] or [[name]]",
+            };
+            self.error("toml", span, error.message(), hint);
         }
         errors.is_empty().then(|| table.into_inner())
     }
@@ -81,11 +85,13 @@ pub(super) struct Table<'a> {
     pub(super) span: Range<usize>,
     entries: &'a DeTable<'a>,
     asked: RefCell<Vec<&'static str>>,
+    /// Keys that are known, but not to be recommended.
+    later: RefCell<Vec<&'static str>>,
 }
 
 impl<'a> Table<'a> {
     pub(super) fn new(file: &'a File, what: &'a str, span: Range<usize>, entries: &'a DeTable<'a>) -> Table<'a> {
-        Table { file, what, span, entries, asked: RefCell::default() }
+        Table { file, what, span, entries, asked: RefCell::default(), later: RefCell::default() }
     }
 
     fn get(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
@@ -94,14 +100,29 @@ impl<'a> Table<'a> {
     }
 
     /// Where the key itself stands.
-    pub(super) fn key(&self, key: &'static str) -> Option<Range<usize>> {
-        self.asked.borrow_mut().push(key);
+    pub(super) fn key(&self, key: &str) -> Option<Range<usize>> {
         self.entries.get_key_value(key).map(|(k, _)| k.span())
+    }
+
+    /// Refuses a key that a later version brings, with what to do until then. Whether it was there.
+    pub(super) fn later(&self, key: &'static str, hint: &str) -> bool {
+        self.later.borrow_mut().push(key);
+        let Some(span) = self.key(key) else { return false };
+        self.file.error("not-yet", span, format!("`{key}` comes with a later version"), hint);
+        true
+    }
+
+    /// Whether one of these keys stands here, or one that is probably meant for it: it has a finding of its own then,
+    /// and that it is missing need not be said.
+    pub(super) fn attempts(&self, keys: &[&str]) -> bool {
+        self.entries.keys().any(|k| nearest(k.get_ref(), keys.iter().copied()).is_some())
     }
 
     fn wrong(&self, key: &str, value: &Spanned<DeValue<'_>>, expected: &str, example: &str) {
         let message = format!("`{key}` must be {expected}, this is {}", kind(value.get_ref()));
-        self.file.error("wrong-type", value.span(), message, &format!("write {key} = {example}"));
+        // An example of a whole table names its key itself.
+        let key = if example.contains(key) { String::new() } else { format!("{key} = ") };
+        self.file.error("wrong-type", value.span(), message, &format!("write {key}{example}"));
     }
 
     pub(super) fn text(&self, key: &'static str, example: &str) -> Option<Spanned<String>> {
@@ -212,7 +233,7 @@ impl<'a> Table<'a> {
         let value = self.get(key)?;
         let DeValue::Array(items) = value.get_ref() else {
             self.wrong(key, value, "a list of tables", example);
-            return Some(Vec::new());
+            return None;
         };
         let of = |v: &'a Spanned<DeValue<'a>>| match v.get_ref() {
             DeValue::Table(entries) => Some(Table::new(self.file, what, v.span(), entries)),
@@ -231,8 +252,9 @@ impl<'a> Table<'a> {
 
     /// Refuses what nobody asked for, with the nearest name.
     pub(super) fn close(self) {
-        let asked = self.asked.into_inner();
-        for key in self.entries.keys().filter(|k| !asked.contains(&k.get_ref().as_ref())) {
+        let (asked, later) = (self.asked.into_inner(), self.later.into_inner());
+        let known = |name: &str| asked.contains(&name) || later.contains(&name);
+        for key in self.entries.keys().filter(|k| !known(k.get_ref())) {
             let name = key.get_ref().as_ref();
             let message = format!("{} has no key `{name}`", self.what);
             self.file.error("unknown-key", key.span(), message, &near(name, asked.iter().copied()));

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use super::file::{File, near};
 use super::syntax::{GuardFile, LadderFile, RungFile};
 use super::units;
-use crate::model::{Guard, Ladder, Rung, Signal, Target};
+use crate::model::{Guard, Ladder, Rung, SECOND, Signal, Target};
+
+/// Longest wait of a rung, so that no sum of waits can overflow.
+const YEAR: u64 = 365 * 86_400 * SECOND;
 
 /// Every ladder by name. A file may define `gentle` and `urgent` anew; then they are the defaults.
 pub(super) struct Ladders(BTreeMap<String, Arc<Ladder>>);
@@ -89,6 +92,9 @@ fn rung(file: &File, read: &RungFile, last: bool) -> Option<Rung> {
     }
     let wait_ns = read.wait.as_ref().map_or(0, |w| *w.get_ref());
     let max_ns = read.max.as_ref().map_or(wait_ns, |m| *m.get_ref());
+    for time in [&read.wait, &read.max].into_iter().flatten().filter(|t| *t.get_ref() > YEAR) {
+        refuse(time.span(), "a rung cannot last longer than a year".to_string(), "write a shorter time");
+    }
     if let Some(max) = &read.max {
         if !ask {
             let hint = "only an asked trainer can say that it needs longer: leave `max` out";

@@ -107,7 +107,7 @@ type Places<'f> = BTreeMap<String, (&'f File, Range<usize>)>;
 
 fn understand(troubles: Vec<File>, files: Vec<File>, context: &Context) -> Loaded<Policy> {
     let read: Vec<(&File, PolicyFile)> =
-        files.iter().map(|f| (f, if f.is_broken() { PolicyFile::default() } else { syntax::read(f) })).collect();
+        files.iter().map(|f| (f, if f.has_errors() { PolicyFile::default() } else { syntax::read(f) })).collect();
     let ladders = all_ladders(&read);
     let guard = one_guard(&read);
     let mut policy = Policy { rules: Vec::new(), guard, texts: BTreeMap::new() };
@@ -116,6 +116,10 @@ fn understand(troubles: Vec<File>, files: Vec<File>, context: &Context) -> Loade
         for rule in &parsed.rules {
             let unique = is_new(&mut places, file, rule);
             let compiled = rules::compile(file, context, &ladders, rule);
+            if compiled.is_none() && !file.has_errors() {
+                // A rule must never be lost without a word: rather no policy than one that protects less than it says.
+                file.error("no-condition", rule.span.clone(), "this rule has no meaning", "please report this file");
+            }
             policy.rules.extend(compiled.filter(|_| unique).map(Arc::new));
         }
         policy.texts.insert(file.path.clone(), file.text.to_string());

@@ -59,6 +59,9 @@ pub(super) fn compile(file: &File, context: &Context, ladders: &Ladders, read: &
 
 fn name(file: &File, read: &RuleFile) -> Option<String> {
     let Some(name) = &read.name else {
+        if read.name_excused {
+            return None;
+        }
         let hint = "write name = \"memory-cap\": it shows in /metrics, in `list` and in the journal";
         file.error("missing-key", read.span.clone(), "a rule without a `name`", hint);
         return None;
@@ -126,7 +129,8 @@ fn ladder(file: &File, ladders: &Ladders, read: &RuleFile, condition: Option<&Ex
     let found = ladders.get(name.get_ref());
     if found.is_none() {
         let message = format!("no ladder `{}`", name.get_ref());
-        let hint = format!("{} Or write [ladder.NAME] with its rungs", near(name.get_ref(), ladders.names()));
+        let near = near(name.get_ref(), ladders.names());
+        let hint = format!("{near} (a ladder of your own: [ladder.NAME] and under it rungs = [ ... ])");
         file.error("unknown-ladder", name.span(), message, &hint);
     }
     found

@@ -19,6 +19,8 @@ pub(super) struct PolicyFile {
 pub(super) struct RuleFile {
     pub(super) span: Range<usize>,
     pub(super) name: Option<Spanned<String>>,
+    /// Whether a missing name has a finding already.
+    pub(super) name_excused: bool,
     pub(super) condition: ConditionFile,
     pub(super) hold: Option<Spanned<u64>>,
     pub(super) keep_firing: Option<Spanned<u64>>,
@@ -110,9 +112,9 @@ pub(super) fn read(file: &File) -> PolicyFile {
     let text = file.text.clone();
     let Some(document) = file.document(&text) else { return PolicyFile::default() };
     let table = Table::new(file, "a policy", 0..0, &document);
-    let rules = table.tables("rule", "a rule", "... as [[rule]] tables").unwrap_or_default();
-    let ladders = table.table("ladder", "[ladder]", "... as [ladder.NAME] tables");
-    let guard = table.table("guard", "[guard]", "... as a [guard] table");
+    let rules = table.tables("rule", "a rule", "[[rule]]").unwrap_or_default();
+    let ladders = table.table("ladder", "[ladder]", "[ladder.NAME]");
+    let guard = table.table("guard", "[guard]", "[guard]");
     let read = PolicyFile {
         rules: rules.into_iter().map(|t| rule(file, t)).collect(),
         ladders: ladders
@@ -126,11 +128,12 @@ pub(super) fn read(file: &File) -> PolicyFile {
 
 fn rule(file: &File, table: Table<'_>) -> RuleFile {
     for (key, hint) in LATER {
-        later(file, &table, key, hint);
+        table.later(key, hint);
     }
     let read = RuleFile {
         span: table.span.clone(),
         name: table.text("name", "\"memory-cap\""),
+        name_excused: table.attempts(&["name"]),
         condition: keys_of_condition(file, &table),
         hold: table.duration("for", "\"5s\""),
         keep_firing: table.duration("keep_firing_for", "\"1m\""),
@@ -154,13 +157,6 @@ fn rule(file: &File, table: Table<'_>) -> RuleFile {
     read
 }
 
-/// Refuses a key that a later version brings. Whether it was there.
-fn later(file: &File, table: &Table<'_>, key: &'static str, hint: &str) -> bool {
-    let Some(span) = table.key(key) else { return false };
-    file.error("not-yet", span, format!("`{key}` comes with a later version"), hint);
-    true
-}
-
 fn condition(file: &File, table: Table<'_>) -> ConditionFile {
     let read = keys_of_condition(file, &table);
     table.close();
@@ -169,7 +165,7 @@ fn condition(file: &File, table: Table<'_>) -> ConditionFile {
 
 /// The keys of a condition, in a rule or in a part of its `all`.
 fn keys_of_condition(file: &File, table: &Table<'_>) -> ConditionFile {
-    let later = LATER_CONDITIONS.iter().filter(|(key, hint)| later(file, table, key, hint)).count();
+    let later = LATER_CONDITIONS.iter().filter(|(key, hint)| table.later(key, hint)).count();
     let mut read = ConditionFile {
         span: table.span.clone(),
         metric: table.text("metric", "\"memory\""),
@@ -187,15 +183,17 @@ fn keys_of_condition(file: &File, table: &Table<'_>) -> ConditionFile {
     };
     let parts = table.tables("all", "a condition in `all`", "[ { metric = \"memory\", above = \"1 GiB\" }, ... ]");
     read.all = parts.map(|parts| parts.into_iter().map(|t| condition(file, t)).collect());
-    let broken = [
+    let incomplete = [
         (read.metric.is_none(), "metric"),
         (read.above.is_none(), "above"),
         (read.below.is_none(), "below"),
         (read.nan.is_none(), "nan"),
         (read.no_progress_for.is_none(), "no_progress_for"),
         (read.startup_limit.is_none(), "startup_limit"),
+        (read.all.is_none(), "all"),
     ];
-    read.excused = later > 0 || broken.iter().any(|(missing, key)| *missing && table.key(key).is_some());
+    let missing: Vec<&str> = incomplete.into_iter().filter(|(missing, _)| *missing).map(|(_, key)| key).collect();
+    read.excused = later > 0 || table.attempts(&missing);
     read
 }
 

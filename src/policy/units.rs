@@ -25,7 +25,7 @@ pub(super) enum Threshold {
 }
 
 pub(super) const DURATION_HINT: &str =
-    "write a duration as Prometheus does: 500ms, 5s, 1h30m, 7d (units y w d h m s ms)";
+    "write a duration as Prometheus does: \"500ms\", \"5s\", \"1h30m\", \"7d\" (units y w d h m s ms)";
 
 /// Byte units: 1000 to the power, and 1024 with an i.
 pub(super) const BYTES: [(&str, f64); 9] = [
@@ -149,10 +149,10 @@ pub(super) fn threshold(scalar: &Scalar, unit: Unit, of_limit: bool) -> Result<T
 pub(super) fn possible(unit: Unit, of_limit: bool) -> &'static str {
     match (unit, of_limit) {
         (Unit::Bytes, true) => {
-            "write bytes (512 MiB; B, kB MB GB TB by 1000, KiB MiB GiB TiB by 1024) or a share of the memory limit (80 %)"
+            "write bytes, \"512 MiB\" (B, kB MB GB TB by 1000, KiB MiB GiB TiB by 1024), or a share of the memory limit, \"80 %\""
         }
-        (Unit::Bytes, false) => "write bytes: 512 MiB (B, kB MB GB TB by 1000, KiB MiB GiB TiB by 1024)",
-        (Unit::Ratio, _) => "write a number or per cent: 1.5 or 150 %",
+        (Unit::Bytes, false) => "write bytes: \"512 MiB\" (B, kB MB GB TB by 1000, KiB MiB GiB TiB by 1024)",
+        (Unit::Ratio, _) => "write a number or per cent: 1.5 or \"150 %\"",
         (Unit::Seconds, _) => DURATION_HINT,
         (Unit::Count | Unit::Plain, _) => "write a number without a unit",
     }

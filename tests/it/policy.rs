@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use earlystop::cli::check::{self, Check};
 use earlystop::cli::diagnostics::{Style, print};
-use earlystop::policy::{self, Config, Context};
+use earlystop::model::{
+    Action, Arithmetic, Comparison, Diagnostic, Expr, Guard, Policy, Rule, SECOND, Selector, Signal, Target,
+};
+use earlystop::policy::{self, Config, Context, words};
 
 /// Writes the `.stderr` files anew instead of comparing with them; the difference then shows in `git diff`.
 const REGENERATE: &str = "EARLYSTOP_REGENERATE";
@@ -57,7 +60,7 @@ fn every_way_of_being_wrong_has_its_message() {
     assert!(failed.is_empty(), "{}\nwrite them anew with {REGENERATE}=1", failed.join("\n"));
 }
 
-fn rendered(findings: Result<Vec<earlystop::model::Diagnostic>, Vec<earlystop::model::Diagnostic>>) -> String {
+fn rendered(findings: Result<Vec<Diagnostic>, Vec<Diagnostic>>) -> String {
     let mut out = Vec::new();
     print(&findings.unwrap_or_else(|errors| errors), Style::Plain, &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -72,4 +75,458 @@ fn shipped_policies_are_clean_and_say_what_they_mean() {
     assert_eq!(code, 0);
     let text = text.replace(folder.to_str().unwrap(), "policies");
     compare(&data().join("explain.txt"), &text).unwrap();
+}
+
+/// A policy that must be sound.
+fn policy_of(text: &str) -> Policy {
+    let parsed = policy::parse(text, Path::new("p.toml"), &Context::default());
+    parsed.unwrap_or_else(|errors| panic!("{}", rendered(Err(errors)))).0
+}
+
+/// The one rule that these keys make.
+fn rule_of(keys: &str) -> Rule {
+    let policy = policy_of(&format!("[[rule]]\nname = \"r\"\n{keys}\n"));
+    assert_eq!(policy.rules.len(), 1);
+    (*policy.rules[0]).clone()
+}
+
+/// The codes that are found in this text.
+fn codes(text: &str) -> Vec<&'static str> {
+    match policy::parse(text, Path::new("p.toml"), &Context::default()) {
+        Ok((_, findings)) | Err(findings) => findings.iter().map(|f| f.code).collect(),
+    }
+}
+
+fn select(metric: &str) -> Selector {
+    Selector { metric: metric.to_string(), labels: Vec::new() }
+}
+
+fn reported(name: &str) -> Expr {
+    Expr::Series(Selector { metric: "trial_metric".into(), labels: vec![("metric".into(), name.into())] })
+}
+
+fn compare_to(left: Expr, op: Comparison, right: Expr) -> Expr {
+    Expr::Compare(op, Box::new(left), Box::new(right))
+}
+
+fn above(left: Expr, n: f64) -> Expr {
+    compare_to(left, Comparison::Above, Expr::Number(n))
+}
+
+fn arithmetic(op: Arithmetic, a: Expr, b: Expr) -> Expr {
+    Expr::Arithmetic(op, Box::new(a), Box::new(b))
+}
+
+#[test]
+fn every_short_name_becomes_its_expression() {
+    const MINUTE: u64 = 60 * SECOND;
+    let plain = |metric: &str| Expr::Series(select(metric));
+    let rate = |metric: &str, ns| Expr::Rate(select(metric), ns);
+    let step_time = |ns| {
+        let (sum, count) = ("trial_step_duration_seconds_sum", "trial_step_duration_seconds_count");
+        arithmetic(Arithmetic::Over, rate(sum, ns), rate(count, ns))
+    };
+    let age = arithmetic(Arithmetic::Minus, Expr::Now, plain("trial_last_heartbeat_timestamp_seconds"));
+    let table = [
+        ("memory", "\"1 MiB\"", plain("trial_memory_bytes"), 1048576.0),
+        ("memory_peak", "\"1 MB\"", plain("trial_memory_peak_bytes"), 1e6),
+        ("resident_memory", "4096", plain("trial_resident_memory_bytes"), 4096.0),
+        ("shared_memory", "\"1 KiB\"", plain("trial_shared_memory_bytes"), 1024.0),
+        ("swap", "\"1 kB\"", plain("trial_swap_bytes"), 1000.0),
+        ("cpu", "1.5", plain("trial_cpu_utilization_ratio"), 1.5),
+        ("cpu", "\"150 %\"", plain("trial_cpu_utilization_ratio"), 1.5),
+        ("cpu_seconds", "\"1h\"", Expr::Sum(select("trial_cpu_seconds_total")), 3600.0),
+        ("processes", "10", plain("trial_processes"), 10.0),
+        ("threads", "10", plain("trial_threads"), 10.0),
+        ("elapsed", "\"1h30m\"", plain("trial_elapsed_seconds"), 5400.0),
+        ("step", "1000", plain("trial_step"), 1000.0),
+        ("epoch", "2.5", plain("trial_epoch"), 2.5),
+        ("step_time", "\"500ms\"", step_time(MINUTE), 0.5),
+        ("steps_per_second", "100", rate("trial_steps_total", MINUTE), 100.0),
+        ("io_read", "\"1 GB\"", plain("trial_io_read_bytes_total"), 1e9),
+        ("io_written", "\"1 GB\"", plain("trial_io_written_bytes_total"), 1e9),
+        ("heartbeat_age", "\"5m\"", age, 300.0),
+        ("gpu_memory", "\"1 GiB\"", plain("trial_gpu_memory_bytes"), 1073741824.0),
+        ("gpu_utilization", "\"90 %\"", plain("trial_gpu_utilization_ratio"), 0.9),
+        ("trial_threads", "10", plain("trial_threads"), 10.0),
+        ("trial_major_page_faults_total", "10", plain("trial_major_page_faults_total"), 10.0),
+    ];
+    for (name, bound, expr, number) in table {
+        let rule = rule_of(&format!("metric = \"{name}\"\nabove = {bound}"));
+        assert_eq!(rule.condition, above(expr, number), "{name}");
+    }
+    let rule = rule_of("metric = \"step_time\"\nabove = \"1s\"\nmean_over = \"5m\"");
+    assert_eq!(rule.condition, above(step_time(5 * MINUTE), 1.0), "mean_over takes the place of the minute");
+    let rule = rule_of("metric = \"memory\"\nabove = 1\nmean_over = \"2s\"");
+    assert_eq!(rule.condition, above(Expr::Mean(select("trial_memory_bytes"), 2 * SECOND), 1.0));
+}
+
+#[test]
+fn bounds_become_comparisons() {
+    let loss = || reported("val_loss");
+    let nan = |e: Expr| Expr::Any(vec![e, Expr::IsNan(Box::new(loss()))]);
+    let cases = [
+        ("above = 5", nan(above(loss(), 5.0))),
+        ("below = 5", nan(compare_to(loss(), Comparison::Below, Expr::Number(5.0)))),
+        ("above = 5\nnan = false", above(loss(), 5.0)),
+        ("above = 5\nnan = true", nan(above(loss(), 5.0))),
+        ("nan = true", Expr::NotFinite(Box::new(loss()))),
+        ("above = 1\nbelow = 2\nnan = false", compare_to(above(loss(), 1.0), Comparison::Below, Expr::Number(2.0))),
+    ];
+    for (keys, expected) in cases {
+        assert_eq!(rule_of(&format!("metric = \"val_loss\"\n{keys}")).condition, expected, "{keys}");
+    }
+    let clash = rule_of("metric = \"metrics.memory\"\nabove = 1\nnan = false");
+    assert_eq!(clash.condition, above(reported("memory"), 1.0));
+    let limit = Expr::Series(select("trial_memory_limit_bytes"));
+    let share = arithmetic(Arithmetic::Times, limit, Expr::Number(0.8));
+    let memory = Expr::Series(select("trial_memory_bytes"));
+    let rule = rule_of("metric = \"memory\"\nabove = \"80 %\"");
+    assert_eq!(rule.condition, compare_to(memory, Comparison::Above, share));
+}
+
+#[test]
+fn progress_and_all_become_expressions() {
+    let stalled = above(Expr::SinceStep(vec!["eval".into()]), 600.0);
+    let late = above(Expr::SinceHello, 60.0);
+    let keys = "no_progress_for = \"10m\"\nexcept_phases = [\"eval\"]";
+    assert_eq!(rule_of(keys).condition, stalled);
+    assert_eq!(rule_of("startup_limit = \"1m\"").condition, late);
+    assert_eq!(rule_of(&format!("{keys}\nstartup_limit = \"1m\"")).condition, Expr::Any(vec![stalled, late]));
+    let memory = above(Expr::Series(select("trial_memory_bytes")), 5.0);
+    let idle = compare_to(Expr::Series(select("trial_cpu_utilization_ratio")), Comparison::Below, Expr::Number(0.1));
+    let host = Expr::Series(select("earlystop_host_memory_available_bytes"));
+    let host = compare_to(host, Comparison::Below, Expr::Number(1e9));
+    let all = |parts: &str| rule_of(&format!("all = [ {parts} ]")).condition;
+    let (m, i) = ("{ metric = \"memory\", above = 5 }", "{ metric = \"cpu\", below = \"10 %\" }");
+    let h = "{ metric = \"earlystop_host_memory_available_bytes\", below = \"1 GB\" }";
+    assert_eq!(all(&format!("{m}, {i}")), Expr::All(vec![memory.clone(), idle]));
+    assert_eq!(all(&format!("{h}, {m}")), Expr::All(vec![memory.clone(), host]), "the result is the trial's");
+    assert_eq!(all(m), memory);
+}
+
+#[test]
+fn the_other_keys_of_a_rule() {
+    let rule = rule_of(
+        "metric = \"val_loss\"\nabove = 3\nfor = \"5s\"\nkeep_firing_for = \"1m\"\nfor_reports = 3\nwarmup = \"30s\"\n\
+         warmup_steps = 100\naction = \"stop\"\nobserve = true\nmax_stops = \"5 per 1h\"\nserial = true\nsettle = \"7s\"\n\
+         stop_group = true\nladder = \"urgent\"\nsummary = \"{{ value }}\"\n\
+         where = { experiment = \"red_*\", param.lr = 0.10, \"param.b\" = \"32\", fold = 3 }",
+    );
+    assert_eq!((rule.hold_ns, rule.keep_firing_ns, rule.warmup_ns), (5 * SECOND, 60 * SECOND, 30 * SECOND));
+    assert_eq!((rule.for_reports, rule.warmup_steps, rule.action), (Some(3), 100, Action::Stop));
+    assert_eq!((rule.observe, rule.stop_group, rule.serial_ns), (true, true, Some(7 * SECOND)));
+    assert_eq!((rule.max_stops, &*rule.ladder.name), (Some((5, 3600 * SECOND)), "urgent"));
+    assert_eq!((rule.summary.as_deref(), rule.place), (Some("{{ value }}"), (PathBuf::from("p.toml"), 1)));
+    let globs: Vec<(&str, &str)> = rule.filter.globs.iter().map(|(k, g)| (k.as_str(), g.glob().glob())).collect();
+    assert_eq!(globs, [("experiment", "red_*"), ("fold", "3"), ("param.lr", "0.10"), ("param.b", "32")]);
+    let plain = rule_of("metric = \"cpu\"\nabove = 3");
+    assert_eq!((plain.hold_ns, plain.for_reports, plain.serial_ns, plain.max_stops), (0, None, None, None));
+    assert_eq!(rule_of("metric = \"cpu\"\nabove = 3\nserial = true").serial_ns, Some(5 * SECOND));
+    assert_eq!(rule_of("metric = \"cpu\"\nabove = 3\naction = \"warn\"").action, Action::Warn);
+}
+
+#[test]
+fn rules_on_memory_swap_and_the_host_are_urgent() {
+    let ladder = |keys: &str| rule_of(keys).ladder.name.to_string();
+    let host = "{ metric = \"earlystop_host_memory_available_bytes\", below = \"1 GB\" }";
+    for keys in [
+        "metric = \"memory\"\nabove = 1",
+        "metric = \"swap\"\nabove = 1",
+        "metric = \"memory_peak\"\nabove = 1",
+        "metric = \"trial_process_memory_bytes\"\nabove = 1",
+        &format!("all = [ {{ metric = \"cpu\", below = 1 }}, {host} ]"),
+    ] {
+        assert_eq!(ladder(keys), "urgent", "{keys}");
+    }
+    for keys in ["metric = \"cpu\"\nabove = 1", "metric = \"memory_loss\"\nabove = 1", "no_progress_for = \"1m\""] {
+        assert_eq!(ladder(keys), "gentle", "{keys}");
+    }
+    assert_eq!(ladder("metric = \"memory\"\nabove = 1\nladder = \"gentle\""), "gentle");
+}
+
+#[test]
+fn ladders_of_ones_own() {
+    let policy = policy_of(
+        "[[rule]]\nname = \"a\"\nmetric = \"cpu\"\nabove = 1\nladder = \"slow\"\n\
+         [[rule]]\nname = \"b\"\nmetric = \"cpu\"\nabove = 1\n\
+         [ladder.slow]\nrungs = [ { ask = true, wait = \"1m\", max = \"1h\" },\n\
+         { signal = \"SIGINT\", to = \"trainer\", wait = \"5s\" }, { signal = \"KILL\" } ]\n\
+         [ladder.gentle]\nrungs = [ { signal = \"SIGKILL\" } ]\n",
+    );
+    let rungs = &policy.rules[0].ladder.rungs;
+    assert_eq!(
+        (rungs[0].ask, rungs[0].signal, rungs[0].wait_ns, rungs[0].max_ns),
+        (true, None, 60 * SECOND, 3600 * SECOND)
+    );
+    assert_eq!((rungs[1].signal.unwrap().to_string().as_str(), rungs[1].to), ("SIGINT", Target::Trainer));
+    assert_eq!((rungs[2].signal, rungs[2].to, rungs.len()), (Some(Signal::KILL), Target::Tree, 3));
+    assert_eq!(policy.rules[1].ladder.rungs.len(), 1, "gentle was defined anew");
+}
+
+#[test]
+fn the_guard_is_on_unless_switched_off() {
+    assert_eq!(policy_of("").guard, Some(Guard::default()));
+    assert_eq!(policy_of("[guard]\nenabled = false\n").guard, None);
+    let guard = policy_of("[guard]\nmax_share = \"50 %\"\nkeep_best = 2\nafter = 10\n").guard;
+    assert_eq!(guard, Some(Guard { max_share: 0.5, after: 10, keep_best: 2 }));
+}
+
+#[test]
+fn reasons_are_words_with_the_value_seen() {
+    let reason = |keys: &str, value: f64| words::reason(&rule_of(keys), value);
+    let mib = 1048576.0;
+    let memory = "metric = \"memory\"\nabove = \"512 MiB\"\nfor = \"5s\"";
+    assert_eq!(rule_of(memory).words, "memory > 512 MiB");
+    assert_eq!(reason(memory, 612.0 * mib), "memory 612 MiB > 512 MiB for 5s");
+    let share = "metric = \"memory\"\nabove = \"80 %\"";
+    assert_eq!(reason(share, 612.0 * mib), "memory 612 MiB > 80 % of the limit");
+    let loss = "metric = \"val_loss\"\nabove = 10";
+    assert_eq!(reason(loss, 12.5), "val_loss 12.5 > 10");
+    assert_eq!(reason(loss, f64::NAN), "val_loss is NaN");
+    assert_eq!(reason("metric = \"val_loss\"\nnan = true", f64::INFINITY), "val_loss is +Inf");
+    assert_eq!(reason("metric = \"cpu\"\nabove = 1\nbelow = 2", 1.5), "cpu 1.5 between 1 and 2");
+    assert_eq!(reason("metric = \"cpu\"\nbelow = 2\nmean_over = \"1m\"", 1.5), "mean cpu over 1m 1.5 < 2");
+    let stalled = "no_progress_for = \"10m\"\nstartup_limit = \"30m\"";
+    assert_eq!(rule_of(stalled).words, "no step for 10m or no first step within 30m of hello");
+    assert_eq!(reason(stalled, 601.0), "no step for 10m1s, allowed are 10m");
+    assert_eq!(reason(stalled, 1801.0), "no first step 30m1s after hello, allowed are 30m");
+    let all = "all = [ { metric = \"elapsed\", above = \"1h\" }, { metric = \"step\", below = 100 } ]";
+    assert_eq!(reason(all, 3700.0), "elapsed 1h1m40s > 1h and step < 100");
+}
+
+#[test]
+fn windows_must_hold_two_samples_of_the_interval_in_force() {
+    let text = "[[rule]]\nname = \"a\"\nmetric = \"cpu\"\nabove = 1\nmean_over = \"1s\"\n";
+    assert_eq!(codes(text), ["short-window"]);
+    let context = Context { interval_ns: SECOND / 2, ..Context::default() };
+    assert!(policy::parse(text, Path::new("p.toml"), &context).is_ok());
+    let context = Context { interval_ns: 40 * SECOND, ..Context::default() };
+    let text = "[[rule]]\nname = \"a\"\nmetric = \"step_time\"\nabove = \"1s\"\n";
+    assert!(policy::parse(text, Path::new("p.toml"), &context).is_err(), "its minute is too short then");
+}
+
+#[test]
+fn one_mistake_is_one_finding() {
+    let rule = |keys: &str| format!("[[rule]]\nname = \"a\"\n{keys}\n");
+    assert_eq!(codes(&rule("metirc = \"memory\"\nabove = 1")), ["unknown-key"]);
+    assert_eq!(codes(&rule("metric = \"memory\"\nabvoe = 1")), ["unknown-key"]);
+    assert_eq!(codes(&rule("metric = 3\nabove = 1")), ["wrong-type"]);
+    assert_eq!(codes("[[rule]]\nnmae = \"a\"\nmetric = \"memory\"\nabove = 1\n"), ["unknown-key"]);
+    // No key of a rule is taken for a misspelt condition.
+    for key in ["name", "for", "ladder", "action", "observe", "serial", "settle", "summary", "warmup", "where"] {
+        assert!(codes(&format!("[[rule]]\n{key} = 3\n")).contains(&"no-condition"), "{key}");
+    }
+}
+
+#[test]
+fn files_come_in_the_order_of_names_and_rules_in_that_of_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, rules: &[&str]| {
+        let rule = |r: &&str| format!("[[rule]]\nname = \"{r}\"\nmetric = \"cpu\"\nabove = 1\n");
+        fs::write(folder.path().join(name), rules.iter().map(rule).collect::<String>()).unwrap();
+    };
+    write("b.toml", &["b2", "b1"]);
+    write("a.toml", &["z"]);
+    write(".hidden.toml", &["hidden"]);
+    write("c.toml.orig", &["orig"]);
+    fs::create_dir(folder.path().join("d.toml")).unwrap();
+    let paths = [folder.path().to_path_buf(), folder.path().join("b.toml")];
+    let (policy, warnings) = policy::load(&paths, &Context::default()).unwrap();
+    let names: Vec<&str> = policy.rules.iter().map(|r| &*r.name).collect();
+    assert_eq!((names, warnings.len(), policy.texts.len()), (vec!["z", "b2", "b1"], 0, 2));
+    assert_eq!(policy.rules[2].place.1, 5);
+
+    write("c.toml", &["z"]);
+    let errors = policy::load(&paths, &Context::default()).unwrap_err();
+    let first = folder.path().join("a.toml");
+    assert_eq!(errors.len(), 1);
+    assert_eq!(errors[0].file, folder.path().join("c.toml"));
+    assert_eq!(errors[0].message, format!("a second rule `z`; the first is at {}:2", first.display()));
+}
+
+#[test]
+fn a_ladder_serves_every_file_and_a_guard_stands_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("a.toml", "[[rule]]\nname = \"a\"\nmetric = \"cpu\"\nabove = 1\nladder = \"own\"\n");
+    write("b.toml", "[ladder.own]\nrungs = [ { signal = \"SIGKILL\" } ]\n[guard]\nkeep_best = 3\n");
+    let load = || policy::load(&[folder.path().to_path_buf()], &Context::default());
+    let (policy, _) = load().unwrap();
+    assert_eq!((&*policy.rules[0].ladder.name, policy.guard.unwrap().keep_best), ("own", 3));
+    write("c.toml", "[ladder.own]\nrungs = [ { signal = \"SIGKILL\" } ]\n[guard]\n");
+    let codes: Vec<&str> = load().unwrap_err().iter().map(|f| f.code).collect();
+    assert_eq!(codes, ["duplicate-ladder", "duplicate-guard"]);
+}
+
+#[test]
+fn exit_codes_tell_findings_from_files_that_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("good.toml"), "[[rule]]\nname = \"a\"\nmetric = \"cpu\"\nabove = 1\n").unwrap();
+    fs::write(path("bad.toml"), "[[rule]]\n").unwrap();
+    assert_eq!(checked(&[path("good.toml")], false), ("1 rule in 1 file, no findings\n".to_string(), 0));
+    assert_eq!(checked(&[path("bad.toml")], false).1, 1);
+    let (text, code) = checked(&[path("none.toml")], false);
+    assert_eq!(code, 2);
+    assert!(text.contains("none.toml:1:1: error[unreadable]: cannot be read: No such file"), "{text}");
+    assert_eq!(checked(&[PathBuf::from("/dev/zero")], false).1, 2, "a device never ends");
+    fs::write(path("huge.toml"), vec![b'#'; (1 << 20) + 1]).unwrap();
+    assert_eq!(checked(&[path("huge.toml")], false).1, 2);
+    fs::create_dir(path("empty")).unwrap();
+    let (text, code) = checked(&[path("empty")], false);
+    assert_eq!(code, 1);
+    assert!(text.contains("warning[no-rules]") && text.ends_with("0 rules in 0 files, 1 warning\n"), "{text}");
+}
+
+#[test]
+fn check_reads_the_configuration_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let rule = "[[rule]]\nname = \"a\"\nmetric = \"cpu\"\nabove = 1\nmean_over = \"1s\"\n";
+    fs::write(path("p.toml"), rule).unwrap();
+    let code = |config: &str| {
+        fs::write(path("earlystop.toml"), config).unwrap();
+        let check = Check { paths: vec![path("p.toml")], config: Some(path("earlystop.toml")), explain: false };
+        check::run(&check, Style::Plain, &mut Vec::new()).unwrap()
+    };
+    assert_eq!(code("interval = \"1s\"\n"), 1, "the window is too short");
+    assert_eq!(code("interval = \"100ms\"\n"), 0);
+    assert_eq!(code("intervall = \"100ms\"\n"), 1);
+}
+
+#[test]
+fn a_configuration_has_a_key_for_every_default() {
+    let (empty, _) = Config::parse("", Path::new("e.toml")).unwrap();
+    assert_eq!(empty.settings, Config::default().settings);
+    assert_eq!(empty.settings.interval_ns, SECOND);
+    assert_eq!((empty.journal.max_size, empty.journal.max_age_ns), (2 << 30, 30 * 86_400 * SECOND));
+    let text = fs::read_to_string(data().join("earlystop.toml")).unwrap();
+    let (full, warnings) = Config::parse(&text, Path::new("/etc/earlystop/earlystop.toml")).unwrap();
+    assert!(warnings.is_empty());
+    assert_eq!(full.policy, [PathBuf::from("/etc/earlystop/policies"), PathBuf::from("/srv/extra.toml")]);
+    assert_eq!(full.listen.unwrap().to_string(), "unix:/run/earlystop/http.sock");
+    assert_eq!((full.socket, full.state), (Some("/run/e.sock".into()), Some("/var/lib/e".into())));
+    assert_eq!((full.group.as_deref(), full.web_config_file), (Some("ml"), Some("/etc/earlystop/web.yml".into())));
+    assert_eq!((full.pss_ns, full.settings.observe), (Some(30 * SECOND), true));
+    assert_eq!((full.settings.interval_ns, full.settings.gap_grace_ns), (SECOND / 2, 90 * SECOND));
+    assert_eq!((full.settings.ended_retention_ns, full.settings.process_series), (300 * SECOND, 0));
+    let limits = full.settings.limits;
+    assert_eq!((limits.running_trials, limits.ended_trials, limits.labels, limits.params), (1, 2, 3, 4));
+    assert_eq!((limits.value_bytes, limits.metrics, limits.phases), (5, 6, 7));
+    assert_eq!((limits.processes, limits.workers, limits.connections), (8, 9, 10));
+    assert_eq!((full.journal.max_size, full.journal.max_age_ns), (10 << 20, 86_400 * SECOND));
+    let found = &full.discover[0];
+    assert!(found.exe.as_ref().unwrap().is_match("/usr/bin/python3.12"));
+    assert!(found.cmdline.as_ref().unwrap().is_match("python3 /home/a/train.py --lr 0.1"));
+    assert!(found.cgroup.as_ref().unwrap().is_match("/system.slice/docker-0123.scope"));
+    assert!(found.stop && full.discover.len() == 1);
+    let names = (found.experiment.as_ref().unwrap().as_str(), found.trial.as_ref().unwrap().as_str());
+    assert_eq!(names, ("found", "trainer"));
+}
+
+/// A small generator with a fixed seed: the same texts at every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % n.max(1) as u64) as usize
+    }
+}
+
+/// Understands a text as both languages, renders what is found; a sound policy must explain itself.
+fn survives(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    for context in [Context::default(), Context { interval_ns: u64::MAX, proportional: true }] {
+        match policy::parse(&text, Path::new("p.toml"), &context) {
+            Ok((policy, warnings)) => {
+                rendered(Ok(warnings));
+                for rule in &policy.rules {
+                    assert!(!policy::explain(&rule.condition).is_empty() && !rule.words.is_empty());
+                    assert!(!words::reason(rule, 1.0).is_empty() && rule.ladder.length_ns() < u64::MAX);
+                }
+            }
+            Err(errors) => {
+                assert!(!errors.is_empty());
+                rendered(Err(errors));
+            }
+        }
+    }
+    rendered(Config::parse(&text, Path::new("e.toml")).map(|(_, warnings)| warnings));
+}
+
+#[test]
+fn no_text_makes_it_panic() {
+    let mut corpus: Vec<Vec<u8>> = Vec::new();
+    for folder in [data().join("wrong"), data(), Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")] {
+        let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+        files.sort();
+        corpus
+            .extend(files.iter().filter(|f| f.extension().is_some_and(|e| e == "toml")).map(|f| fs::read(f).unwrap()));
+    }
+    let values = [
+        "1e999",
+        "-0.0",
+        "nan",
+        "-inf",
+        "18446744073709551616",
+        "\"\"",
+        "\"99999999y\"",
+        "\"1e308 TiB\"",
+        "[[]]",
+        "{}",
+        "0x7fffffffffffffff",
+        "\"\\u0000\"",
+        "\"{{{{\"",
+        "\"}}{{ value |\"",
+        "\"ä %\"",
+        "07:32:00",
+        "true",
+    ];
+    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    for _ in 0..3000 {
+        let pick = dice.below(corpus.len());
+        let mut text = corpus[pick].clone();
+        for _ in 0..=dice.below(4) {
+            let at = dice.below(text.len());
+            match dice.below(5) {
+                0 => text[at] = dice.below(256) as u8,
+                1 => drop(text.drain(at..(at + dice.below(20)).min(text.len()))),
+                2 => text.splice(at..at, corpus[dice.below(corpus.len())].clone()).for_each(drop),
+                3 => text.truncate(at + 1),
+                _ => {
+                    // Another value behind the next `=`.
+                    if let Some(equals) = text[at..].iter().position(|b| *b == b'=') {
+                        let from = at + equals + 1;
+                        let until =
+                            text[from..].iter().position(|b| b"\n,}]".contains(b)).map_or(text.len(), |n| from + n);
+                        let value = values[dice.below(values.len())].bytes();
+                        text.splice(from..until, value).for_each(drop);
+                    }
+                }
+            }
+            if text.is_empty() {
+                text.push(b'#');
+            }
+        }
+        survives(&text);
+    }
+    for _ in 0..300 {
+        let noise: Vec<u8> = (0..dice.below(200)).map(|_| dice.below(256) as u8).collect();
+        survives(&noise);
+    }
+}
+
+#[test]
+fn a_text_as_deep_as_a_file_may_be_is_refused_and_does_not_end_the_program() {
+    for (open, close) in [("[", "]"), ("{a=", "}")] {
+        let depth = 200_000;
+        survives(format!("a = {}1{}", open.repeat(depth), close.repeat(depth)).as_bytes());
+        survives(format!("a = {}", open.repeat(depth)).as_bytes());
+    }
+    survives(format!("a{} = 1", ".a".repeat(100_000)).as_bytes());
+    survives(format!("[a{}]", ".a".repeat(100_000)).as_bytes());
 }
