@@ -4,5 +4,8 @@ mod export;
 mod fixture;
 mod policy;
 mod prometheus;
+mod pty;
+mod run;
 mod support;
+mod terminal;
 mod tidy;
