@@ -144,6 +144,24 @@ for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.S
 os.write(1, b'ready\\n')
 while os.read(0, 1): pass";
 
+#[test]
+fn tells_the_command_who_it_is() {
+    let mut command = Command::new(BIN);
+    isolate(&mut command).args(["run", "--trial", "a/b", "--experiment", "wine", "--label", "k=v", "--", "env"]);
+    // What came in from outside is replaced, not doubled.
+    let out = command.env("EARLYSTOP_TRIAL", "outer").env("EARLYSTOP_EXPERIMENT", "outer").output().unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    let of = |key: &str| -> Vec<&str> { text.lines().filter_map(|l| l.strip_prefix(key)?.strip_prefix('=')).collect() };
+    assert_eq!(of("EARLYSTOP_TRIAL"), ["a/b"]);
+    assert_eq!(of("EARLYSTOP_EXPERIMENT"), ["wine"]);
+    assert_eq!(of("EARLYSTOP_RUN")[0].len(), 26);
+    assert!(of("EARLYSTOP_SOCKET")[0].contains("run-"), "{text}");
+    // A made-up name: the command's base name and a part of the run's id; the experiment of the environment.
+    let out = run(&["/usr/bin/env"]).env("EARLYSTOP_EXPERIMENT", "outer").output().unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert!(text.contains("EARLYSTOP_TRIAL=env-") && text.contains("EARLYSTOP_EXPERIMENT=outer"), "{text}");
+}
+
 fn line(from: &mut impl BufRead) -> String {
     let mut line = String::new();
     from.read_line(&mut line).expect("a line");

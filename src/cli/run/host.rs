@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use super::Args;
 use crate::cli::Failure;
-use crate::model::{Exited, Name, RunId, StopNotice, TrialSpec};
+use crate::model::{Exited, Name, RunId, StopNotice, TrialSpec, Welcome};
 
 /// What is decided before the fork.
 #[derive(Debug)]
@@ -87,14 +87,25 @@ impl Plan {
     ///
     /// # Errors
     /// The daemon could not start, or refused the trial.
-    pub fn start(self, _registration: &Registration) -> Result<Host, Failure> {
+    pub fn start(self, registration: &Registration) -> Result<(Host, Welcome), Failure> {
         let (sender, news) = channel();
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let bell = EventFd::from_flags(flags)
             .map_err(|e| Failure::new(format!("cannot make an eventfd: {e}"), "raise the limit of open files"))?;
         let bell = Arc::new(bell);
         let teller = Teller { bell: bell.clone(), news: sender };
-        Ok(Host { bell, news, teller })
+        let spec = &registration.spec;
+        let welcome = Welcome {
+            experiment: spec.experiment.clone().unwrap_or_else(Name::default_experiment),
+            trial: spec.trial.clone().unwrap_or_else(|| registration.fallback.clone()),
+            run: registration.run,
+            attempt: 1,
+            last_step: 0,
+            stopped_before: None,
+            visible: true,
+            hint: None,
+        };
+        Ok((Host { bell, news, teller }, welcome))
     }
 }
 

@@ -16,12 +16,17 @@ use super::inherit::Inherited;
 /// Where execvp looks when PATH is not set (glibc).
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
+/// Most variables that come with the word to begin, and the most bytes of them: one atomic write to a pipe (PIPE_BUF).
+const MOST_LATE: usize = 4;
+const LONGEST_WORD: usize = 4096;
+
 /// A command, ready for a child that may not allocate any more.
 #[derive(Debug)]
 pub struct Command {
     /// Files to try in turn.
     candidates: Vec<CString>,
     argv: Vec<CString>,
+    /// What was inherited, without the variables that come with the word to begin.
     env: Vec<CString>,
 }
 
@@ -49,16 +54,16 @@ impl ExecError {
 }
 
 impl Command {
-    /// Prepares `words` with the environment of this process and `extra` on top of it.
+    /// Prepares `words` with the environment of this process but for the variables in `later`, which come with
+    /// [`Held::start`].
     ///
     /// # Errors
     /// A word holds a NUL byte.
-    pub fn prepare(words: &[OsString], extra: &[(&str, OsString)]) -> io::Result<Command> {
+    pub fn prepare(words: &[OsString], later: &[&str]) -> io::Result<Command> {
         let name = words.first().map_or(OsStr::new(""), OsString::as_os_str);
         let candidates = candidates(name, std::env::var_os("PATH").as_deref());
-        let kept = std::env::vars_os().filter(|(key, _)| !extra.iter().any(|(k, _)| OsStr::new(k) == key));
-        let added = extra.iter().map(|(key, value)| (OsString::from(key), value.clone()));
-        let joined = kept.chain(added).map(|(mut key, value)| {
+        let kept = std::env::vars_os().filter(|(key, _)| !later.iter().any(|k| OsStr::new(k) == key));
+        let joined = kept.map(|(mut key, value)| {
             key.push("=");
             key.push(value);
             key
@@ -81,7 +86,10 @@ impl Command {
             texts.iter().map(|t| t.as_ptr()).chain([ptr::null()]).collect()
         };
         let argv = pointers(&self.argv);
-        let env = pointers(&self.env);
+        let mut env = pointers(&self.env);
+        let last = self.env.len();
+        env.resize(last + 1 + MOST_LATE, ptr::null());
+        let mut word = vec![0u8; LONGEST_WORD];
         // execvp runs a file without `#!` by the shell; slot 1 takes the file.
         let mut by_shell = vec![c"/bin/sh".as_ptr(), ptr::null()];
         by_shell.extend_from_slice(&argv[1..]);
@@ -96,9 +104,15 @@ impl Command {
                 let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
                 // Else the wait below would never end if the parent died.
                 drop(go);
-                let mut word = [0u8; 1];
-                if nix::unistd::read(&wait, &mut word) != Ok(1) {
+                let length = read_all(&wait, &mut word);
+                if length == 0 {
                     leave(125);
+                }
+                // Each ends with its NUL, so each is a C string in place.
+                for (slot, variable) in
+                    env[last..last + MOST_LATE].iter_mut().zip(word[..length].split_inclusive(|b| *b == 0))
+                {
+                    *slot = variable.as_ptr().cast();
                 }
                 inherited.give_back();
                 let errno = execute(&self.candidates, &argv, &env, &mut by_shell);
@@ -115,19 +129,41 @@ impl Held {
         self.pid
     }
 
-    /// Lets it begin; comes back when it has.
+    /// Lets it begin, with these variables beside what it inherited; comes back when it has. At most 4 variables, 4 KiB
+    /// in all, without NUL bytes.
     ///
     /// # Errors
     /// It could not be executed; the child leaves by itself and is still to be reaped.
-    pub fn start(self) -> Result<(), ExecError> {
+    pub fn start(self, variables: &[(&str, OsString)]) -> Result<(), ExecError> {
+        let mut word = Vec::new();
+        for (key, value) in variables {
+            word.extend([key.as_bytes(), b"=", value.as_bytes(), b"\0"].concat());
+        }
+        if word.len() > LONGEST_WORD || variables.len() > MOST_LATE {
+            return Err(ExecError(io::Error::from_raw_os_error(libc::E2BIG)));
+        }
         // A child that was killed meanwhile is noticed by its reaping, not here.
-        let _ = std::fs::File::from(self.go).write_all(&[1]);
+        let _ = std::fs::File::from(self.go).write_all(&word);
         let mut errno = [0u8; 4];
         match std::fs::File::from(self.failed).read_exact(&mut errno) {
             Ok(()) => Err(ExecError(io::Error::from_raw_os_error(i32::from_ne_bytes(errno)))),
             Err(_) => Ok(()),
         }
     }
+}
+
+/// Reads until the end, as far as there is room; 0: nothing came. Async-signal-safe.
+fn read_all(from: &OwnedFd, into: &mut [u8]) -> usize {
+    let mut length = 0;
+    while length < into.len() {
+        match nix::unistd::read(from, &mut into[length..]) {
+            Ok(0) => break,
+            Ok(n) => length += n,
+            Err(Errno::EINTR) => {}
+            Err(_) => return 0,
+        }
+    }
+    length
 }
 
 /// Tries the candidates as execvp does; the error that tells most.

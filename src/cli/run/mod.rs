@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{getpgrp, getpid};
 
 use super::{Failure, args};
-use crate::model::{ExitStatus, Name, RunId, StopNotice, TrialSpec};
+use crate::model::{ExitStatus, Name, RunId, StopNotice, TrialSpec, Welcome};
 
 mod forward;
 mod host;
@@ -28,6 +28,9 @@ use terminal::Terminal;
 
 /// The exit code of `run` where it fails before the command starts.
 const OWN_FAILURE: u8 = 125;
+
+/// What `run` sets for its command.
+const VARIABLES: [&str; 4] = ["EARLYSTOP_TRIAL", "EARLYSTOP_EXPERIMENT", "EARLYSTOP_RUN", "EARLYSTOP_SOCKET"];
 
 /// Arguments of `earlystop run`.
 #[derive(Debug, clap::Args)]
@@ -86,21 +89,20 @@ fn start(args: &Args, run: RunId, spec: TrialSpec, fallback: Name) -> Result<u8,
         Failure::new(format!("cannot {what}: {e}"), "the command was not started")
     };
     let plan = Plan::make(args)?;
-    let trial = spec.trial.clone().unwrap_or_else(|| fallback.clone());
-    let env = environment(&spec, &trial, run, plan.socket());
-    let command = launch::Command::prepare(&args.command, &env).map_err(|e| failed("prepare the command", &e))?;
+    let command = launch::Command::prepare(&args.command, &VARIABLES).map_err(|e| failed("prepare the command", &e))?;
     let (inherited, signals) = Inherited::take().map_err(|e| failed("take the signals", &e))?;
     set_child_subreaper(true).map_err(|e| failed("become the reaper of the command's orphans", &e))?;
     let mut terminal = Terminal::open();
     let held = command.fork(&inherited).map_err(|e| failed("fork", &e))?;
     let registration = Registration { run, spec, fallback, command: held.pid() };
-    let host = plan.start(&registration)?;
-    let command = held.pid();
+    let socket = plan.socket().to_path_buf();
+    let (host, welcome) = plan.start(&registration)?;
+    let (command, run) = (held.pid(), welcome.run);
     if terminal.lends_at_once() {
         terminal.lend(command);
     }
     launch::let_go_of_streams();
-    let started = held.start();
+    let started = held.start(&environment(&welcome, &socket));
     let ending = Session { command, run, signals: &signals, terminal: &mut terminal, host: &host }.stand_by();
     host.finish();
     if let Err(e) = started {
@@ -111,17 +113,17 @@ fn start(args: &Args, run: RunId, spec: TrialSpec, fallback: Name) -> Result<u8,
         };
         return Err(Failure::new(message, hint).with_code(e.code()));
     }
-    Ok(leave(&ending, &trial, &inherited))
+    Ok(leave(&ending, &welcome.trial, &inherited))
 }
 
 /// What the command finds in its environment.
-fn environment(spec: &TrialSpec, trial: &Name, run: RunId, socket: &Path) -> Vec<(&'static str, OsString)> {
-    let experiment = spec.experiment.clone().unwrap_or_else(Name::default_experiment);
-    vec![
-        ("EARLYSTOP_TRIAL", trial.as_str().into()),
-        ("EARLYSTOP_EXPERIMENT", experiment.as_str().into()),
-        ("EARLYSTOP_RUN", run.to_string().into()),
-        ("EARLYSTOP_SOCKET", socket.into()),
+fn environment(welcome: &Welcome, socket: &Path) -> [(&'static str, OsString); 4] {
+    let [trial, experiment, run, at] = VARIABLES;
+    [
+        (trial, welcome.trial.as_str().into()),
+        (experiment, welcome.experiment.as_str().into()),
+        (run, welcome.run.to_string().into()),
+        (at, socket.into()),
     ]
 }
 
