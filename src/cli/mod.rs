@@ -2,9 +2,21 @@
 
 pub mod args;
 pub mod check;
+pub mod completions;
+pub mod configure;
+pub mod daemons;
 pub mod diagnostics;
+pub mod explain;
 mod failure;
+pub mod heartbeat;
+pub mod list;
+pub mod reload;
+mod resolve;
 pub mod run;
+pub mod stop;
+pub mod table;
+pub mod top;
+pub mod watch;
 
 use std::process::ExitCode;
 

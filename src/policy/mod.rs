@@ -58,3 +58,11 @@ pub fn load(paths: &[PathBuf], context: &Context) -> Loaded<Policy> {
 pub fn parse(text: &str, path: &Path, context: &Context) -> Loaded<Policy> {
     load::parse(text, path, context)
 }
+
+/// Reads a duration as policies write it (`500ms`, `1h30m`), in nanoseconds; for flags that stand for a key.
+///
+/// # Errors
+/// In words what is wrong with it.
+pub fn duration(text: &str) -> Result<u64, String> {
+    units::duration(&file::Scalar::Text(text.to_string())).map_err(|e| format!("{e}; {}", units::DURATION_HINT))
+}

@@ -1,31 +1,41 @@
 //! Who watches the command: a daemon that was joined, or one that `run` carries itself. The rest of `run` sees no
 //! difference.
 
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::Pid;
 
 use super::Args;
-use crate::cli::Failure;
+use crate::cli::configure::{self, Setup};
+use crate::cli::{Failure, daemons};
 use crate::model::{Exited, Name, RunId, StopNotice, TrialSpec, Welcome};
+use crate::sys::places::Places;
+use crate::sys::process::Proc;
+use crate::wire::answer::Answer;
+use crate::wire::client::{Client, candidates};
+use crate::wire::{Watch, write};
 
 /// What is decided before the fork.
 #[derive(Debug)]
 pub enum Plan {
-    /// Carry a daemon.
-    Embed {
-        /// Where its socket will be.
-        socket: PathBuf,
-    },
+    /// Join the daemon that answered.
+    Join(Box<Client>, PathBuf),
+    /// Carry one: its setup and its socket.
+    Carry(Box<Setup>, PathBuf),
 }
 
 /// What to register.
 #[derive(Debug)]
 pub struct Registration {
-    /// The id of this start.
+    /// The id of this start, if the daemon is our own.
     pub run: RunId,
     /// What is known of the trial.
     pub spec: TrialSpec,
@@ -49,7 +59,14 @@ pub enum HostNews {
 pub struct Host {
     bell: Arc<EventFd>,
     news: Receiver<HostNews>,
-    teller: Teller,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// The connection, to say on it that the command ended.
+    Joined(UnixStream),
+    Carried(Teller),
 }
 
 /// How news come to the main loop: a message, and a bell that poll(2) hears.
@@ -68,18 +85,32 @@ impl Teller {
 }
 
 impl Plan {
-    /// Decides whether to join a daemon, and reads the policies if not.
+    /// Decides whether to join a daemon, and reads the configuration and the policies if not.
     ///
     /// # Errors
-    /// The policy or configuration has errors.
-    pub fn make(_args: &Args) -> Result<Plan, Failure> {
-        Ok(Plan::Embed { socket: PathBuf::from(format!("run-{}.sock", std::process::id())) })
+    /// The policy or the configuration is refused; the runtime folder is not to be trusted.
+    pub fn make(args: &Args) -> Result<Plan, Failure> {
+        let places = Places::here();
+        if !args.watching.asks_for_its_own() {
+            // The daemon of an outer `run` is there for that one's command only.
+            let shared = candidates(places.runtime()).into_iter().filter(|path| !belongs_to_a_run(path));
+            if let Some((client, path)) = shared.into_iter().find_map(|path| Some((Client::connect(&path).ok()?, path)))
+            {
+                return Ok(Plan::Join(Box::new(client), path));
+            }
+        }
+        let setup = configure::load(None, &args.watching)?;
+        let made = places.make_runtime();
+        made.map_err(|e| {
+            Failure::new(format!("the folder for the socket cannot be used: {e}"), "see XDG_RUNTIME_DIR")
+        })?;
+        Ok(Plan::Carry(Box::new(setup), places.run_socket(std::process::id())))
     }
 
     /// The socket that the command's tree will talk to.
     pub fn socket(&self) -> &Path {
         match self {
-            Plan::Embed { socket } => socket,
+            Plan::Join(_, socket) | Plan::Carry(_, socket) => socket,
         }
     }
 
@@ -89,23 +120,15 @@ impl Plan {
     /// The daemon could not start, or refused the trial.
     pub fn start(self, registration: &Registration) -> Result<(Host, Welcome), Failure> {
         let (sender, news) = channel();
-        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-        let bell = EventFd::from_flags(flags)
-            .map_err(|e| Failure::new(format!("cannot make an eventfd: {e}"), "raise the limit of open files"))?;
+        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
+        let bell = bell.map_err(|e| Failure::new(format!("cannot make an eventfd: {e}"), "raise `ulimit -n`"))?;
         let bell = Arc::new(bell);
         let teller = Teller { bell: bell.clone(), news: sender };
-        let spec = &registration.spec;
-        let welcome = Welcome {
-            experiment: spec.experiment.clone().unwrap_or_else(Name::default_experiment),
-            trial: spec.trial.clone().unwrap_or_else(|| registration.fallback.clone()),
-            run: registration.run,
-            attempt: 1,
-            last_step: 0,
-            stopped_before: None,
-            visible: true,
-            hint: None,
+        let (kind, welcome) = match self {
+            Plan::Join(client, _) => join(*client, registration, teller)?,
+            Plan::Carry(setup, socket) => carry(*setup, &socket, registration, teller)?,
         };
-        Ok((Host { bell, news, teller }, welcome))
+        Ok((Host { bell, news, kind }, welcome))
     }
 }
 
@@ -122,15 +145,82 @@ impl Host {
     }
 
     /// Says that the command ended; [`HostNews::Closed`] or [`HostNews::Gone`] follows.
-    pub fn ended(&self, _exited: Exited) {
-        self.teller.tell(HostNews::Closed(None));
+    pub fn ended(&self, exited: Exited) {
+        match &self.kind {
+            Kind::Joined(stream) => {
+                let (Some(status), Some(usage)) = (exited.status, exited.usage) else { return };
+                // A daemon that is gone is noticed by the thread that reads.
+                let _ = (&mut &*stream).write_all(write::exited(exited.run, status, &usage).as_bytes());
+            }
+            Kind::Carried(teller) => teller.tell(HostNews::Closed(None)),
+        }
     }
 
     /// Whether a ladder goes on without this process.
     pub fn outlives_us(&self) -> bool {
-        false
+        matches!(self.kind, Kind::Joined(_))
     }
 
     /// Writes what is left to write and lets go.
     pub fn finish(self) {}
+}
+
+fn belongs_to_a_run(socket: &Path) -> bool {
+    let name = socket.file_name().unwrap_or(OsStr::new("")).to_string_lossy();
+    name.strip_prefix("run-").and_then(|rest| rest.strip_suffix(".sock")).is_some_and(|pid| pid.parse::<u32>().is_ok())
+}
+
+/// Hands the held child to the daemon, and reads on what it says from a thread.
+fn join(mut client: Client, what: &Registration, teller: Teller) -> Result<(Kind, Welcome), Failure> {
+    let gone = |e: &dyn std::fmt::Display| Failure::new(format!("cannot hand the command over: {e}"), "try again");
+    let process = Proc::open(what.command.as_raw().unsigned_abs()).map_err(|e| gone(&e))?;
+    let pidfd = process.fd().ok_or_else(|| gone(&"it has no pidfd"))?;
+    let watch = Watch { spec: what.spec.clone(), fallback: Some(what.fallback.clone()), subreaper: true };
+    let answer = client.ask_with(&write::watch(&watch), pidfd, daemons::PATIENCE).map_err(|e| daemons::failure(&e))?;
+    let Answer::Welcome(welcome) = answer else { return Err(daemons::failure(&daemons::unexpected(&answer))) };
+    let stream = OwnedFd::from(client.stream().try_clone().map_err(|e| gone(&e))?);
+    let reader = std::thread::Builder::new().name("joined".into());
+    reader.spawn(move || listen(client, &teller)).map_err(|e| gone(&e))?;
+    Ok((Kind::Joined(UnixStream::from(stream)), welcome))
+}
+
+/// Reads what the daemon says until it has said all.
+fn listen(mut client: Client, teller: &Teller) {
+    const A_WHILE: Duration = Duration::from_secs(3600);
+    let mut stop = None;
+    loop {
+        match client.receive(A_WHILE) {
+            Ok(Answer::Stopped(notice)) => stop = Some(notice),
+            Ok(Answer::Bye) => return teller.tell(HostNews::Closed(stop)),
+            Ok(_) | Err(crate::wire::client::ClientError::Late(_)) => {}
+            Err(_) => return teller.tell(HostNews::Gone),
+        }
+    }
+}
+
+/// Starts a daemon of our own. The stand-in until `daemon/` is there: it welcomes and watches nothing.
+fn carry(_setup: Setup, _socket: &Path, what: &Registration, teller: Teller) -> Result<(Kind, Welcome), Failure> {
+    let welcome = Welcome {
+        experiment: what.spec.experiment.clone().unwrap_or_else(Name::default_experiment),
+        trial: what.spec.trial.clone().unwrap_or_else(|| what.fallback.clone()),
+        run: what.run,
+        attempt: 1,
+        last_step: 0,
+        stopped_before: None,
+        visible: true,
+        hint: None,
+    };
+    Ok((Kind::Carried(teller), welcome))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_of_a_run_are_known_by_name() {
+        assert!(belongs_to_a_run(Path::new("/run/earlystop/run-4711.sock")));
+        assert!(!belongs_to_a_run(Path::new("/run/earlystop/earlystop.sock")));
+        assert!(!belongs_to_a_run(Path::new("/tmp/run-mine.sock")));
+    }
 }

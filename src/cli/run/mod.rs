@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{getpgrp, getpid};
 
 use super::{Failure, args};
-use crate::model::{ExitStatus, Name, RunId, StopNotice, TrialSpec, Welcome};
+use crate::model::{ExitStatus, Name, RunId, StopNotice, Welcome};
 
 mod forward;
 mod host;
@@ -36,55 +36,45 @@ const VARIABLES: [&str; 4] = ["EARLYSTOP_TRIAL", "EARLYSTOP_EXPERIMENT", "EARLYS
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The trial's name; made up from the command if left out
-    #[arg(long, value_name = "NAME", value_parser = args::name)]
-    pub trial: Option<Name>,
-    /// The experiment it belongs to
-    #[arg(long, value_name = "NAME", value_parser = args::name, env = "EARLYSTOP_EXPERIMENT")]
-    pub experiment: Option<Name>,
-    /// A label of the trial, for rules and for Prometheus; may be repeated
-    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = args::label)]
-    pub labels: Vec<args::Pair>,
-    /// A hyperparameter of the trial; may be repeated
-    #[arg(long = "param", value_name = "KEY=VALUE", value_parser = args::param)]
-    pub params: Vec<args::Pair>,
+    /// What it is called.
+    #[command(flatten)]
+    pub naming: args::Naming,
+    /// How it is watched, if not by a daemon that runs already.
+    #[command(flatten)]
+    pub watching: args::Watching,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<OsString>,
 }
 
 const EXAMPLES: &str = "\
+It joins the daemon that `earlystop daemon` started, if there is one. Without
+one, or with any of --policy, --interval, --listen, --state and --observe, it
+watches by itself until the command ends.
+
 Examples:
   earlystop run --policy policies/ -- python train.py --lr 0.1
-  earlystop run --trial lr0.1 --experiment red_wine --param lr=0.1 -- ./train.sh
+  earlystop run --trial lr0.1 --experiment wine --param lr=0.1 -- ./train.sh
 
-Exit code: that of the command; 128+N if signal N ended it; 127 if it was not found, 126 if it cannot be executed,
-125 if earlystop itself failed before the start.";
+Exit code: that of the command; 128+N if signal N ended it; 127 if it was not
+found, 126 if it cannot be executed, 125 if earlystop itself failed before the
+start.";
 
 /// Runs the command; the exit code to leave with.
 ///
 /// # Errors
 /// What went wrong before the command began, with exit code 125, 126 or 127.
 pub fn run(args: &Args) -> Result<u8, Failure> {
-    let own = |failure: Failure| failure.with_code(OWN_FAILURE);
-    let labels = args::map("--label", &args.labels).map_err(own)?;
-    let params = args::map("--param", &args.params).map_err(own)?;
-    let run = RunId(ulid::Ulid::generate().0);
-    let fallback = made_up_name(&args.command[0], run);
-    let spec = TrialSpec {
-        trial: args.trial.clone(),
-        experiment: args.experiment.clone(),
-        labels,
-        params,
-        ..TrialSpec::default()
-    };
-    start(args, run, spec, fallback).map_err(|failure| match failure.code {
+    start(args).map_err(|failure| match failure.code {
         Failure::USAGE => failure.with_code(OWN_FAILURE),
         _ => failure,
     })
 }
 
-fn start(args: &Args, run: RunId, spec: TrialSpec, fallback: Name) -> Result<u8, Failure> {
+fn start(args: &Args) -> Result<u8, Failure> {
+    let run = RunId(ulid::Ulid::generate().0);
+    let spec = args.naming.spec()?;
+    let fallback = made_up_name(&args.command[0], run);
     let failed = |what: &str, e: &dyn std::fmt::Display| {
         Failure::new(format!("cannot {what}: {e}"), "the command was not started")
     };
