@@ -1,28 +1,30 @@
 //! The HTTP server: HTTP/1.1, read only, on the runtime that `daemon/` owns. Connections are bounded in number and in
 //! time; nobody who is slow holds up anybody else.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::header::HeaderMap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::auth::Auth;
 use super::listen::Listener;
-use super::routes::answer;
+use super::routes::respond;
 use super::state::ExportState;
 use super::web::WebConfig;
 
-/// Connections at once; who comes later waits in the kernel's queue. A Prometheus holds one, a Grafana a handful.
+/// Connections at once. A Prometheus holds one, a Grafana a handful; one more closes the oldest, so that nobody can shut
+/// others out by holding many.
 const CONNECTIONS: usize = 64;
 /// Time for a request's header, the idle time before it included. Not a usual scrape interval, lest a scraper finds its
 /// connection closed just when it uses it again.
@@ -42,31 +44,31 @@ pub(super) struct Server {
     pub state: Arc<ExportState>,
     /// Who may see it, `None` for everybody.
     pub auth: Option<Auth>,
+    /// Headers that the web file adds.
+    pub headers: HeaderMap,
     tls: Option<TlsAcceptor>,
 }
 
 /// Serves until it is dropped. Errors: the runtime cannot take the socket.
 pub async fn serve(listener: Listener, web: Option<WebConfig>, state: Arc<ExportState>) -> io::Result<()> {
     let web = web.unwrap_or_default();
-    let server = Arc::new(Server { state, auth: Auth::of(web.users), tls: web.tls.map(TlsAcceptor::from) });
+    let tls = web.tls.map(TlsAcceptor::from);
+    let server = Arc::new(Server { state, auth: Auth::of(web.users), headers: web.headers, tls });
     let door = Door::open(listener)?;
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
+    let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        while connections.try_join_next().is_some() {}
-        let place = places.clone().acquire_owned().await.expect("nobody closes the semaphore");
         match door.accept().await {
-            Ok(stream) => {
-                let server = server.clone();
-                connections.spawn(async move {
-                    connection(stream, server).await;
-                    drop(place);
-                });
-            }
+            Ok(stream) => open.push_back(connections.spawn(connection(stream, server.clone()))),
             Err(error) => {
                 tracing::warn!(%error, "HTTP: cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
+        }
+        while connections.try_join_next().is_some() {}
+        open.retain(|connection| !connection.is_finished());
+        while open.len() > CONNECTIONS {
+            open.pop_front().iter().for_each(AbortHandle::abort);
         }
     }
 }
@@ -114,7 +116,7 @@ async fn connection(stream: Box<dyn Stream>, server: Arc<Server>) {
             Err(_) => return tracing::debug!("HTTP: TLS handshake took too long"),
         },
     };
-    let service = service_fn(|request| async { Ok::<_, Infallible>(answer(&server, request).await) });
+    let service = service_fn(|request| async { Ok::<_, Infallible>(respond(&server, request).await) });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
@@ -125,5 +127,42 @@ async fn connection(stream: Box<dyn Stream>, server: Arc<Server>) {
     if timeout(long, serving.as_mut()).await.is_err() {
         serving.as_mut().graceful_shutdown();
         let _ = timeout(grace, serving).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::model::Counters;
+
+    fn server() -> Arc<Server> {
+        let state = Arc::new(ExportState::new(Arc::new(Counters::default())));
+        Arc::new(Server { state, auth: None, headers: HeaderMap::new(), tls: None })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_header_is_waited_for_no_longer_than_said() {
+        let (mut client, stream) = tokio::io::duplex(4096);
+        let start = Instant::now();
+        let serving = tokio::spawn(connection(Box::new(stream), server()));
+        client.write_all(b"GET / HTTP/1.1\r\nHost:").await.expect("written");
+        serving.await.expect("it ends");
+        assert!((HEADER_TIME..HEADER_TIME * 2).contains(&start.elapsed()), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_who_reads_nothing_stays_for_ever() {
+        let (mut client, stream) = tokio::io::duplex(64);
+        let start = Instant::now();
+        let serving = tokio::spawn(connection(Box::new(stream), server()));
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
+        serving.await.expect("it ends");
+        assert!(start.elapsed() <= CONNECTION_TIME.0 + CONNECTION_TIME.1 + HEADER_TIME, "{:?}", start.elapsed());
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).await.expect("closed");
+        assert!(rest.starts_with(b"HTTP/1.1 200"));
     }
 }

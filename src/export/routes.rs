@@ -14,8 +14,16 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const NOT_FOUND: &str = "Nothing here. There is /metrics (Prometheus), /-/healthy, /-/ready and / (a page).\n";
 const NOT_ALLOWED: &str = "Read only: GET and HEAD. Trials are stopped with `earlystop stop`, over the Unix socket.\n";
 
-/// The answer to a request.
-pub(super) async fn answer(server: &Server, request: Request<Incoming>) -> Response<Full<Bytes>> {
+/// The answer to a request, the web file's headers added.
+pub(super) async fn respond(server: &Server, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let mut response = answer(server, request).await;
+    for (name, value) in &server.headers {
+        response.headers_mut().insert(name, value.clone());
+    }
+    response
+}
+
+async fn answer(server: &Server, request: Request<Incoming>) -> Response<Full<Bytes>> {
     if let Some(auth) = &server.auth {
         if !auth.allows(request.headers().get(header::AUTHORIZATION)).await {
             return unauthorized();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use tokio_rustls::rustls::ServerConfig;
 
@@ -17,6 +18,8 @@ pub struct WebConfig {
     pub tls: Option<Arc<ServerConfig>>,
     /// Users and their bcrypt hashes; none: everybody may.
     pub users: BTreeMap<String, String>,
+    /// Headers to add to every answer.
+    pub headers: HeaderMap,
 }
 
 /// What is wrong with the file.
@@ -31,7 +34,46 @@ pub struct WebError {
 #[serde(deny_unknown_fields)]
 struct File {
     tls_server_config: Option<TlsSection>,
+    http_server_config: Option<HttpSection>,
     basic_auth_users: Option<BTreeMap<String, String>>,
+}
+
+/// The section `http_server_config`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HttpSection {
+    /// Taken, and without effect: HTTP/2 is an offer that a server need not make, and this one speaks HTTP/1.1.
+    #[serde(default, rename = "http2")]
+    _http2: Option<bool>,
+    #[serde(default)]
+    headers: BTreeMap<Header, String>,
+}
+
+/// Headers that the toolkit lets the file set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+enum Header {
+    #[serde(rename = "Content-Security-Policy")]
+    ContentSecurityPolicy,
+    #[serde(rename = "Strict-Transport-Security")]
+    StrictTransportSecurity,
+    #[serde(rename = "X-Content-Type-Options")]
+    ContentTypeOptions,
+    #[serde(rename = "X-Frame-Options")]
+    FrameOptions,
+    #[serde(rename = "X-XSS-Protection")]
+    XssProtection,
+}
+
+impl Header {
+    fn name(self) -> HeaderName {
+        match self {
+            Header::ContentSecurityPolicy => header::CONTENT_SECURITY_POLICY,
+            Header::StrictTransportSecurity => header::STRICT_TRANSPORT_SECURITY,
+            Header::ContentTypeOptions => header::X_CONTENT_TYPE_OPTIONS,
+            Header::FrameOptions => header::X_FRAME_OPTIONS,
+            Header::XssProtection => header::X_XSS_PROTECTION,
+        }
+    }
 }
 
 /// The section `tls_server_config`.
@@ -75,7 +117,7 @@ impl WebConfig {
 
     fn parse(text: &str, folder: &Path) -> Result<WebConfig, String> {
         let parsed: Option<File> = yaml_serde::from_str(text).map_err(|e| e.to_string())?;
-        let File { tls_server_config, basic_auth_users } = parsed.unwrap_or_default();
+        let File { tls_server_config, http_server_config, basic_auth_users } = parsed.unwrap_or_default();
         let users = basic_auth_users.unwrap_or_default();
         for (user, hash) in &users {
             if bcrypt::HashParts::from_str(hash).is_err() {
@@ -85,7 +127,13 @@ impl WebConfig {
             }
         }
         let tls = tls_server_config.map(|section| tls::config(&section, folder)).transpose()?;
-        Ok(WebConfig { tls: tls.map(Arc::new), users })
+        let mut headers = HeaderMap::new();
+        for (header, value) in http_server_config.unwrap_or_default().headers {
+            let name = header.name();
+            let value = HeaderValue::from_str(&value).map_err(|e| format!("headers: {name}: {e}"))?;
+            headers.insert(name, value);
+        }
+        Ok(WebConfig { tls: tls.map(Arc::new), users, headers })
     }
 }
 
@@ -98,10 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn users() {
+    fn users_and_headers() {
         let text = "basic_auth_users:\n  ann: $2y$04$rOfGVVtOyJ.PA7mCv8lyQOLeQGTjSEGHdtWUjtnlnNOAqcZbXRzUC\n";
         let web = WebConfig::parse(text, Path::new("")).expect("it is right");
         assert!(web.tls.is_none() && web.users.contains_key("ann"));
+        let text = "http_server_config: {http2: false, headers: {X-Frame-Options: deny}}";
+        let web = WebConfig::parse(text, Path::new("")).expect("it is right");
+        assert_eq!(web.headers[header::X_FRAME_OPTIONS], "deny");
         assert!(WebConfig::parse("", Path::new("")).expect("nothing is asked for").users.is_empty());
     }
 
@@ -114,6 +165,8 @@ mod tests {
         assert!(tls(", cipher_suites: [X]").contains("unknown field `cipher_suites`"));
         assert!(tls(", min_version: TLS10").contains("unknown variant `TLS10`"));
         assert!(tls(", client_auth_type: RequireAnyClientCert").contains("unknown variant `RequireAnyClientCert`"));
+        assert!(refused("http_server_config: {headers: {X-Mine: y}}").contains("unknown variant `X-Mine`"));
+        assert!(refused("http_server_config: {headers: {X-Frame-Options: \"a\\nb\"}}").contains("x-frame-options"));
         assert!(refused("tls_server_config: {cert_file: c.pem}").contains("missing field `key_file`"));
     }
 }

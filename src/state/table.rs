@@ -9,6 +9,9 @@ mod training;
 pub use daemon::DAEMON_METRICS;
 pub use training::{LE, has_step_times};
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use crate::model::{Moment, TrialView};
 
 /// What sort of series a row makes.
@@ -191,11 +194,12 @@ pub fn daemon_metric(name: &str) -> Option<&'static DaemonRow> {
 /// Whether a client must not use this label name: trial, experiment, job, instance, `__...`, `param_...` or a label of
 /// a row.
 pub fn is_reserved_label(name: &str) -> bool {
-    ["trial", "experiment", "job", "instance"].contains(&name)
-        || name.starts_with("__")
-        || name.starts_with("param_")
-        || TRIAL_METRICS.iter().chain(HISTOGRAM_PARTS).any(|row| row.labels.contains(&name))
-        || DAEMON_METRICS.iter().any(|row| row.kind != Kind::Info && row.labels.contains(&name))
+    static OURS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+        let trials = TRIAL_METRICS.iter().chain(HISTOGRAM_PARTS).flat_map(|row| row.labels);
+        let daemon = DAEMON_METRICS.iter().filter(|row| row.kind != Kind::Info).flat_map(|row| row.labels);
+        trials.chain(daemon).chain(&["trial", "experiment", "job", "instance"]).copied().collect()
+    });
+    name.starts_with("__") || name.starts_with("param_") || OURS.contains(name)
 }
 
 /// The reader of a row that has no series of its own: a histogram's bare name, or a source that is yet to come.
@@ -203,8 +207,6 @@ fn no_source(_: &TrialView, _: Moment, _: &mut Emit) {}
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
     use crate::model::STEP_BUCKETS;
 

@@ -281,7 +281,7 @@ fn a_new_snapshot_is_shown_at_once() {
 #[test]
 fn those_who_dawdle_hold_up_nobody() {
     let served = Served::local(fixture::snapshot());
-    let dawdlers: Vec<TcpStream> = (0..30)
+    let dawdlers: Vec<TcpStream> = (0..100)
         .map(|_| {
             let mut stream = served.connect();
             stream.write_all(b"GET /metrics HTTP/1.1\r\nHo").expect("sent");
@@ -397,5 +397,9 @@ fn render_5000_processes() {
         took.push((start.elapsed(), bytes.len()));
     }
     took.sort_unstable();
+    let many = fixture::of((0..1000).map(|n| fixture::living(&format!("t{n}"))).collect());
+    let start = std::time::Instant::now();
+    let text = render(&many);
+    println!("1000 trials: {:?}, {} bytes, {} lines", start.elapsed(), text.len(), text.lines().count());
     println!("text and gzip: median {:?}, worst {:?}; resident {} KiB", took[10], took[19], resident());
 }

@@ -177,6 +177,11 @@ pub fn end(view: &mut TrialView, state: TrialState) {
     }
 }
 
+/// [`full_trial`] under another name.
+pub fn living(trial: &str) -> TrialView {
+    TrialView { trial: Name::made_of(trial), ..full_trial() }
+}
+
 /// A living trial of so many processes.
 pub fn with_processes(n: u32) -> TrialView {
     let mut view = full_trial();
