@@ -15,11 +15,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     exit 2
 fi
 
-if [ -f tests/tools.sh ]; then
-    # Sourced, so that it can put what it fetched on PATH.
-    # shellcheck source=/dev/null
-    source tests/tools.sh
-fi
+tests/tools.sh
 
 # The library, the program, the integration tests and the example's own tests; then the examples in the docs.
 cargo test --all-targets -- "$@"

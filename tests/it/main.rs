@@ -5,6 +5,7 @@ mod fixture;
 mod policy;
 mod prometheus;
 mod pty;
+mod readme;
 mod run;
 mod support;
 mod terminal;

@@ -1,0 +1,211 @@
+//! What the README says is so: its commands exist and take its flags, its policies are good, its scripts run.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use earlystop::model::Limits;
+use earlystop::wire::parse;
+
+use crate::prometheus::tool;
+use crate::support::{BIN, repository};
+
+/// A fenced block.
+struct Block {
+    /// What stands behind the fence.
+    language: String,
+    /// Its line in the README.
+    line: usize,
+    /// What stands in it.
+    text: String,
+}
+
+fn readme() -> String {
+    fs::read_to_string(repository().join("README.md")).expect("README.md")
+}
+
+/// All fenced blocks.
+fn blocks(page: &str) -> Vec<Block> {
+    let mut found: Vec<Block> = Vec::new();
+    let mut inside = false;
+    for (index, line) in page.lines().enumerate() {
+        match line.strip_prefix("```") {
+            Some(_) if inside => inside = false,
+            Some(language) => {
+                inside = true;
+                found.push(Block { language: language.trim().into(), line: index + 1, text: String::new() });
+            }
+            None if inside => {
+                let block = found.last_mut().expect("a block was opened");
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+            None => {}
+        }
+    }
+    assert!(!inside, "a fence is not closed");
+    found
+}
+
+/// The blocks in one language.
+fn blocks_in(language: &str) -> Vec<Block> {
+    let all = blocks(&readme()).into_iter().filter(|block| block.language == language).collect::<Vec<_>>();
+    assert!(!all.is_empty(), "the README has no block in {language:?}");
+    all
+}
+
+/// The commands of all shell blocks, with their lines.
+fn commands() -> Vec<(usize, String)> {
+    let lines = |block: Block| {
+        let numbered = block.text.lines().map(str::to_string).enumerate().collect::<Vec<_>>();
+        numbered.into_iter().map(move |(index, command)| (block.line + 1 + index, command))
+    };
+    blocks_in("sh").into_iter().flat_map(lines).filter(|(_, command)| !command.is_empty()).collect()
+}
+
+/// Runs a command line of the README in `folder`, with folders of its own for everything that is written.
+fn run_in(folder: &Path, command: &str) -> Output {
+    let bin = Path::new(BIN).parent().expect("the program lies in a folder").display().to_string();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut shell = Command::new("bash");
+    shell.args(["-c", command]).current_dir(folder).env("PATH", format!("{bin}:{path}"));
+    for (variable, name) in [("XDG_RUNTIME_DIR", "r"), ("XDG_STATE_HOME", "s"), ("XDG_CONFIG_HOME", "c")] {
+        let place = folder.join(name);
+        fs::create_dir_all(&place).expect("a folder in a folder of ours");
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).expect("it is ours");
+        shell.env(variable, place);
+    }
+    shell.env("PYTHONPATH", repository().join("python"));
+    for variable in ["SOCKET", "TRIAL", "EXPERIMENT", "RUN", "CONFIG"] {
+        shell.env_remove(format!("EARLYSTOP_{variable}"));
+    }
+    shell.output().expect("there is bash")
+}
+
+fn said(output: &Output) -> String {
+    format!("{}\n{}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn the_two_commands_are_at_the_top() {
+    let commands: Vec<String> = commands().into_iter().map(|(_, command)| command).collect();
+    assert_eq!(commands[..2], ["cargo run --release --example thesis", "tests/run.sh"]);
+    assert!(repository().join("examples/thesis/main.rs").is_file());
+    for script in ["tests/run.sh", ".ci/run"] {
+        let mode = fs::metadata(repository().join(script)).expect(script).permissions().mode();
+        assert_eq!(mode & 0o111, 0o111, "{script} is not executable");
+    }
+    let ci = fs::read_to_string(repository().join(".ci/run")).expect(".ci/run");
+    for call in ["tests/run.sh", "cargo fmt --check", "cargo clippy --all-targets -- -D warnings"] {
+        assert!(ci.lines().any(|line| line == format!("step {call}")), ".ci/run does not call {call}");
+    }
+}
+
+#[test]
+fn every_command_exists_and_takes_its_flags() {
+    let mut wrong = Vec::new();
+    for (line, command) in commands() {
+        let words: Vec<&str> = command.split_whitespace().take_while(|word| *word != "--").collect();
+        match words[..] {
+            ["earlystop", subcommand, ref rest @ ..] => {
+                let help = Command::new(BIN).args([subcommand, "--help"]).output().expect("the program runs");
+                let text = String::from_utf8_lossy(&help.stdout);
+                if !help.status.success() || text.is_empty() {
+                    wrong.push(format!("README.md:{line}: no command {subcommand:?}"));
+                }
+                let flags = rest.iter().filter_map(|word| word.split('=').next()).filter(|w| w.starts_with("--"));
+                let unknown = flags.filter(|flag| !text.split([' ', '\n', ',', '[', '=']).any(|word| word == *flag));
+                wrong.extend(unknown.map(|flag| format!("README.md:{line}: {subcommand} has no {flag}")));
+            }
+            ["cargo", "run" | "install", ..] | ["tests/run.sh"] => {}
+            ["python3", "-m", "pip", "install", "./python"] => {
+                assert!(repository().join("python/pyproject.toml").is_file(), "README.md:{line}: nothing to install");
+            }
+            _ => wrong.push(format!("README.md:{line}: this test does not know {command:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_programs_commands_are_those_of_the_readme() {
+    let help = Command::new(BIN).arg("--help").output().expect("the program runs");
+    let text = String::from_utf8_lossy(&help.stdout).to_string();
+    let listed = text.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.len() > 5, "{text}");
+    let page = readme();
+    let missing: Vec<_> = names.iter().filter(|name| !page.contains(&format!("earlystop {name}"))).collect();
+    assert!(missing.is_empty(), "the README says nothing of {missing:?}");
+}
+
+#[test]
+fn its_runs_run() {
+    let folder = tempfile::tempdir().expect("a folder of our own");
+    std::os::unix::fs::symlink(repository().join("policies"), folder.path().join("policies")).expect("a link");
+    let script = blocks_in("python").remove(0);
+    fs::write(folder.path().join("train.py"), script.text).expect("a file in a folder of ours");
+    let runs = |command: &str| {
+        ["earlystop run ", "earlystop check ", "earlystop heartbeat "].iter().any(|start| command.starts_with(start))
+    };
+    let commands: Vec<_> = commands().into_iter().filter(|(_, command)| runs(command)).collect();
+    assert!(commands.len() >= 5, "{commands:?}");
+    for (line, command) in commands {
+        let output = run_in(folder.path(), &command);
+        assert!(output.status.success(), "README.md:{line}: {command}: {}", said(&output));
+    }
+}
+
+#[test]
+fn its_policies_are_good() {
+    let folder = tempfile::tempdir().expect("a folder of our own");
+    for block in blocks_in("toml") {
+        fs::write(folder.path().join("policy.toml"), &block.text).expect("a file in a folder of ours");
+        let output = run_in(folder.path(), "earlystop check policy.toml");
+        assert!(output.status.success(), "README.md:{}: {}", block.line, said(&output));
+    }
+}
+
+#[test]
+fn its_python_is_python() {
+    for block in blocks_in("python") {
+        let output = Command::new("python3")
+            .args(["-c", "import sys; compile(sys.argv[1], 'README.md', 'exec')", &block.text])
+            .output()
+            .expect("there is python3");
+        assert!(output.status.success(), "README.md:{}: {}", block.line, said(&output));
+    }
+}
+
+#[test]
+fn its_lines_of_json_are_understood() {
+    for block in blocks_in("json") {
+        for line in block.text.lines() {
+            let understood = parse(line.as_bytes(), &Limits::default());
+            assert!(understood.is_ok(), "README.md:{}: {line}: {understood:?}", block.line);
+        }
+    }
+}
+
+#[test]
+fn prometheus_takes_its_snippet() {
+    let block = blocks_in("yaml").remove(0);
+    assert!(block.text.contains(earlystop::policy::Config::DEFAULT_LISTEN), "another address than the default");
+    let folder = tempfile::tempdir().expect("a folder of our own");
+    fs::write(folder.path().join("prometheus.yml"), &block.text).expect("a file in a folder of ours");
+    let Some(promtool) = tool("promtool") else { return };
+    let check = Command::new(promtool).args(["check", "config", "prometheus.yml"]).current_dir(folder.path()).output();
+    let output = check.expect("promtool runs");
+    assert!(output.status.success(), "README.md:{}: {}", block.line, said(&output));
+}
+
+#[test]
+fn the_files_it_names_are_there() {
+    let page = readme();
+    let links = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let local = links.filter(|link| !link.contains("://"));
+    for path in local.chain(["policies", "grafana", "python/earlystop"]) {
+        assert!(repository().join(path).exists(), "the README names {path}");
+    }
+}
