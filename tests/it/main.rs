@@ -1,5 +1,6 @@
 //! Integration tests: one binary, a module per border.
 
+mod cli;
 mod export;
 mod fixture;
 mod policy;
