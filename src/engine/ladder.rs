@@ -247,7 +247,7 @@ impl Engine {
             if !stop.sweeping {
                 stop.sweeping = true;
                 stop.force = Force::Killed;
-                self.out.push(Effect::Sweep(stop.record.id, tree.run));
+                self.out.push(Effect::Sweep(stop.record.id, tree.run, stop.record.rung));
             }
             return;
         }

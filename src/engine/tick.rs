@@ -121,7 +121,7 @@ impl Engine {
             let run = trial.run();
             if let Some(stop) = &mut trial.stop {
                 stop.sweeping = true;
-                self.out.push(Effect::Sweep(stop.record.id, run));
+                self.out.push(Effect::Sweep(stop.record.id, run, stop.record.rung));
             }
         }
     }

@@ -1,55 +1,12 @@
 //! Where the HTTP server listens: a TCP address or a Unix socket.
 
-use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-/// An address of `--listen`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// `HOST:PORT`, `:PORT` for every address of the host.
-    Tcp(String),
-    /// `unix:PATH`.
-    Unix(PathBuf),
-}
-
-/// Why an address is none.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no address to listen on; write HOST:PORT, :PORT or unix:PATH")]
-pub struct BadListen(String);
-
-impl Listen {
-    /// The default of `--listen`.
-    pub fn default_tcp() -> Listen {
-        Listen::Tcp("127.0.0.1:9877".to_owned())
-    }
-
-    /// Reads `HOST:PORT`, `:PORT`, `[V6]:PORT` or `unix:PATH`. Names are resolved by [`Listener::bind`].
-    pub fn parse(text: &str) -> Result<Listen, BadListen> {
-        let bad = || BadListen(text.to_owned());
-        if let Some(path) = text.strip_prefix("unix:") {
-            return if path.is_empty() { Err(bad()) } else { Ok(Listen::Unix(path.into())) };
-        }
-        let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
-        port.parse::<u16>().map_err(|_| bad())?;
-        match host {
-            "" => Ok(Listen::Tcp(format!("[::]:{port}"))),
-            _ => Ok(Listen::Tcp(text.to_owned())),
-        }
-    }
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Listen::Tcp(address) => f.write_str(address),
-            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
+use crate::policy::config::Listen;
 
 /// A socket that listens. It is bound outside any runtime, so that a taken address is an error at the start.
 #[derive(Debug)]
@@ -88,8 +45,10 @@ impl Listener {
     }
 }
 
-/// `[::]` stands for every address; where the kernel has no IPv6 it means every IPv4 one.
+/// An empty host stands for every address; where the kernel has no IPv6 it means every IPv4 one.
 fn bind_tcp(address: &str) -> io::Result<TcpListener> {
+    let every = address.strip_prefix(':').map(|port| format!("[::]:{port}"));
+    let address = every.as_deref().unwrap_or(address);
     let addresses: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
     TcpListener::bind(&addresses[..]).or_else(|error| match address.strip_prefix("[::]:") {
         Some(port) if error.kind() != io::ErrorKind::AddrInUse => TcpListener::bind(format!("0.0.0.0:{port}")),
@@ -128,16 +87,6 @@ fn is_socket(file: &std::fs::Metadata) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses() {
-        assert_eq!(Listen::parse("127.0.0.1:9877"), Ok(Listen::default_tcp()));
-        assert_eq!(Listen::parse(":80"), Ok(Listen::Tcp("[::]:80".into())));
-        assert_eq!(Listen::parse("unix:/run/x.sock"), Ok(Listen::Unix("/run/x.sock".into())));
-        for bad in ["", "9877", "localhost", "host:", "host:99999", "unix:"] {
-            assert!(Listen::parse(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn a_unix_socket_is_closed_to_others_and_replaces_a_dead_one() {

@@ -13,7 +13,7 @@ mod tls;
 pub mod web;
 
 pub use http::serve;
-pub use listen::{Listen, Listener};
+pub use listen::Listener;
 pub use own::Own;
 pub use state::{Encoding, ExportState};
 pub use web::WebConfig;

@@ -269,8 +269,8 @@ pub enum Effect {
     Close(StopRecord, super::StopOutcome),
     /// Give a signal.
     Signal(Shot),
-    /// Read the tree and SIGKILL until nobody is left, 5 s at most.
-    Sweep(StopId, RunId),
+    /// Read the tree and SIGKILL until nobody is left, 5 s at most; the rung, from 0.
+    Sweep(StopId, RunId, usize),
     /// Answer or tell a client.
     Send(ConnId, Reply),
     /// Read the policy again (a client asked; it waits for [`Event::Policy`] or [`Event::ReloadFailed`]).

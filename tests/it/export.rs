@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use earlystop::export::{ExportState, Listen, Listener, Own, WebConfig, serve, text};
+use earlystop::export::{ExportState, Listener, Own, WebConfig, serve, text};
 use earlystop::model::{Counters, DropReason, ErrorCode, Signal, SignalResult, Snapshot, TrialState};
+use earlystop::policy::config::Listen;
 use tokio_rustls::rustls;
 
 use crate::fixture;
