@@ -425,6 +425,40 @@ fn a_configuration_has_a_key_for_every_default() {
     assert_eq!(names, ("found", "trainer"));
 }
 
+#[test]
+fn what_explain_prints_is_promql() {
+    let rules = [
+        "metric = \"memory\"\nabove = \"80 %\"",
+        "metric = \"cpu_seconds\"\nabove = \"1h\"",
+        "metric = \"cpu\"\nabove = 1.5e-7\nbelow = 0.25",
+        "metric = \"memory\"\nabove = 1e20\nmean_over = \"1m30s\"",
+        "metric = \"step_time\"\nabove = \"500ms\"\nmean_over = \"2s500ms\"",
+        "metric = \"steps_per_second\"\nbelow = 1",
+        "metric = \"heartbeat_age\"\nabove = \"1m\"",
+        "metric = 'odd \"name\" \\ {}'\nabove = -3",
+        "metric = \"val_loss\"\nnan = true\nmean_over = \"1m\"",
+        "no_progress_for = \"10m\"\nexcept_phases = [\"eval\"]\nstartup_limit = \"1m500ms\"",
+        "all = [ { metric = \"val_loss\", above = 3 }, { startup_limit = \"1m\" },\n\
+         { metric = \"earlystop_host_memory_available_bytes\", below = \"1 GB\" } ]",
+    ];
+    let mut file = "groups:\n- name: g\n  rules:\n".to_string();
+    for (i, keys) in rules.iter().enumerate() {
+        let query = policy::explain(&rule_of(keys).condition).replace('\n', "\n      ");
+        file += &format!("  - alert: a{i}\n    expr: |\n      {query}\n");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rules.yml");
+    fs::write(&path, &file).unwrap();
+    match std::process::Command::new("promtool").args(["check", "rules"]).arg(&path).output() {
+        Ok(out) => {
+            assert!(out.status.success(), "{}\n{file}", String::from_utf8_lossy(&out.stderr));
+            let said = String::from_utf8_lossy(&out.stdout);
+            assert!(said.contains(&format!("{} rules found", rules.len())), "{said}");
+        }
+        Err(_) => super::support::skip("promtool is not installed: apt-get install prometheus"),
+    }
+}
+
 /// A small generator with a fixed seed: the same texts at every run.
 struct Dice(u64);
 
