@@ -125,6 +125,15 @@ impl Expr {
         self.fold(&reads) > 0
     }
 
+    /// Whether it reads a series of a metric whose name fits.
+    pub fn reads(&self, fits: &dyn Fn(&str) -> bool) -> bool {
+        let of = |e: &Expr| match e {
+            Expr::Series(s) | Expr::Sum(s) | Expr::Mean(s, _) | Expr::Rate(s, _) => fits(&s.metric) as u64,
+            _ => 0,
+        };
+        self.fold(&of) > 0
+    }
+
     /// Every window it reads: selector and length in nanoseconds.
     pub fn windows(&self) -> Vec<(Selector, u64)> {
         let mut found = Vec::new();

@@ -27,13 +27,9 @@ pub(super) fn compile(file: &File, context: &Context, read: &ConditionFile) -> O
 
 /// Whether some part of it reads the trial: the host's metrics alone choose nobody.
 fn about_a_trial(expr: &Expr) -> bool {
-    let mut found = false;
-    expr.visit(&mut |e| match e {
-        Expr::Series(s) | Expr::Sum(s) | Expr::Mean(s, _) | Expr::Rate(s, _) => found |= !s.metric.starts_with(HOST),
-        Expr::SinceStep(_) | Expr::SinceHello => found = true,
-        _ => {}
-    });
-    found
+    let mut progress = false;
+    expr.visit(&mut |e| progress |= matches!(e, Expr::SinceStep(_) | Expr::SinceHello));
+    progress || expr.reads(&|metric| !metric.starts_with(HOST))
 }
 
 fn all(file: &File, context: &Context, read: &ConditionFile, parts: &[ConditionFile]) -> Option<Expr> {
@@ -255,7 +251,23 @@ fn subject(file: &File, context: &Context, read: &ConditionFile, quantity: &Quan
         file.error("short-window", span, message, &hint);
         return None;
     }
+    warn_of_a_long_window(file, context, read, expr.looks_back());
     Some(expr)
+}
+
+/// From so many samples on a window is dear: 16 bytes a sample, 1.6 MB a series and trial.
+const MANY_SAMPLES: u64 = 100_000;
+
+fn warn_of_a_long_window(file: &File, context: &Context, read: &ConditionFile, window: u64) {
+    let samples = window / context.interval_ns.max(1);
+    if let Some(mean_over) = read.mean_over.as_ref().filter(|_| samples > MANY_SAMPLES) {
+        let message = format!(
+            "a window of {} holds {samples} samples, {} for each series of each trial",
+            words::duration(window),
+            words::bytes(samples as f64 * 16.0)
+        );
+        file.warning("long-window", mean_over.span(), message, "write a shorter mean_over");
+    }
 }
 
 /// A bound, in the unit of what it bounds.
@@ -334,4 +346,39 @@ fn order(file: &File, quantity: &Quantity, low: Threshold, high: Threshold, at: 
         file.error("empty-range", at.span(), message, hint);
     }
     fits.then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::policy::syntax;
+
+    /// The condition of the one rule in a text, and the codes of what was found.
+    fn compiled(keys: &str) -> (Option<Expr>, Vec<&'static str>) {
+        let file = File::new(Path::new("p.toml"), &format!("[[rule]]\nname = \"a\"\n{keys}\n"));
+        let read = syntax::read(&file);
+        let expr = compile(&file, &Context::default(), &read.rules[0].condition);
+        (expr, file.into_findings().into_iter().map(|f| f.code).collect())
+    }
+
+    #[test]
+    fn the_first_of_all_is_about_the_trial() {
+        let host = "{ metric = \"earlystop_host_memory_available_bytes\", below = \"1 GB\" }";
+        let memory = "{ metric = \"memory\", above = 5 }";
+        let (Some(Expr::All(parts)), codes) = compiled(&format!("all = [ {host}, {memory} ]")) else {
+            panic!("no All")
+        };
+        assert!(codes.is_empty());
+        assert_eq!(parts.iter().map(about_a_trial).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(compiled(&format!("all = [ {host}, {host} ]")), (None, vec!["nobody"]));
+    }
+
+    #[test]
+    fn a_window_may_be_long_but_it_is_said_what_it_costs() {
+        let keys = "metric = \"cpu\"\nabove = 1\nmean_over = ";
+        assert_eq!(compiled(&format!("{keys}\"1d\"")).1, [""; 0]);
+        assert_eq!(compiled(&format!("{keys}\"30d\"")).1, ["long-window"]);
+    }
 }

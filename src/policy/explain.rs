@@ -71,21 +71,11 @@ fn operand(expr: &Expr, notes: &mut Vec<String>) -> String {
 fn together(all: &[Expr], notes: &mut Vec<String>) -> String {
     let mut out = String::new();
     for (i, part) in all.iter().enumerate() {
-        let on = if reads_host(part) { "on ()" } else { "on (trial, experiment)" };
+        let on = if part.reads(&|metric| metric.starts_with(HOST)) { "on ()" } else { "on (trial, experiment)" };
         let joint = if i == 0 { String::new() } else { format!(" and {on} ") };
         out += &format!("{joint}{}", operand(part, notes));
     }
     out
-}
-
-fn reads_host(expr: &Expr) -> bool {
-    let mut found = false;
-    expr.visit(&mut |e| {
-        if let Expr::Series(s) | Expr::Sum(s) | Expr::Mean(s, _) | Expr::Rate(s, _) = e {
-            found |= s.metric.starts_with(HOST);
-        }
-    });
-    found
 }
 
 /// The bound on the time without a step.

@@ -1,5 +1,17 @@
 //! TOML to rules and configuration, in two stages: syntax with spans, then meaning. Every problem of every file is
 //! collected; a file with an error is refused as a whole, and so is the policy it belongs to.
+//!
+//! Where the contract leaves a choice, this is what rules mean:
+//!
+//! - `above` and `below` together hold in between; for "outside of" write two rules. `above` must be the smaller one.
+//! - `nan = true` without a bound holds for NaN and for both infinities. With a bound NaN counts as bad anyway (only what
+//!   a trainer reports can be NaN), infinities only as far as they are above or below it.
+//! - `mean_over` with `step_time` or `steps_per_second` takes the place of their minute.
+//! - `io_read` and `io_written` are bytes so far; `cpu_seconds` is user and system together.
+//! - A file may define `gentle` and `urgent` anew; then the new ones are the defaults. A ladder ends with SIGKILL to the
+//!   tree, and every rung before says how long it waits.
+//! - `serial` without `settle` waits 5 seconds. `*` in a glob stands for any text, `/` included.
+//! - Warnings are findings too: `check` then exits with 1, the daemon takes the policy.
 
 use std::path::{Path, PathBuf};
 

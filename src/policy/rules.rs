@@ -29,6 +29,7 @@ pub(super) fn compile(file: &File, context: &Context, ladders: &Ladders, read: &
     summary(file, read);
     if let Some(condition) = &condition {
         for_reports(file, read, condition);
+        host(file, read, condition);
     }
     if action == Action::Warn {
         idle_keys(file, read);
@@ -143,13 +144,7 @@ fn is_urgent(condition: &Expr) -> bool {
             || (metric.contains("_memory_") && !metric.starts_with("trial_gpu_"))
             || metric == "trial_swap_bytes"
     };
-    let mut found = false;
-    condition.visit(&mut |e| {
-        if let Expr::Series(s) | Expr::Sum(s) | Expr::Mean(s, _) | Expr::Rate(s, _) = e {
-            found |= urgent(&s.metric);
-        }
-    });
-    found
+    condition.reads(&urgent)
 }
 
 /// `"5 per 1h"`.
@@ -184,6 +179,16 @@ fn summary(file: &File, read: &RuleFile) {
     let inner = file.text[whole.clone()].find(summary.get_ref().as_str()).map(|i| whole.start + i);
     let span = inner.map_or(whole, |start| start + bad.span.start..start + bad.span.end);
     file.error("bad-template", span, bad.message, &bad.hint);
+}
+
+/// The engine does not evaluate the host's series yet: a rule on them would never fire, and nobody would know.
+fn host(file: &File, read: &RuleFile, condition: &Expr) {
+    if !condition.reads(&|metric| metric.starts_with(HOST)) {
+        return;
+    }
+    let span = read.condition.all_key.clone().unwrap_or(read.span.clone());
+    let hint = "bound the trial itself until then: metric = \"memory\", above = \"80 %\"";
+    file.error("not-yet", span, "conditions on the host come with a later version", hint);
 }
 
 /// Reports in a row can only be counted of what is reported, and of one report at a time.

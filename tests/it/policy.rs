@@ -195,13 +195,9 @@ fn progress_and_all_become_expressions() {
     assert_eq!(rule_of(&format!("{keys}\nstartup_limit = \"1m\"")).condition, Expr::Any(vec![stalled, late]));
     let memory = above(Expr::Series(select("trial_memory_bytes")), 5.0);
     let idle = compare_to(Expr::Series(select("trial_cpu_utilization_ratio")), Comparison::Below, Expr::Number(0.1));
-    let host = Expr::Series(select("earlystop_host_memory_available_bytes"));
-    let host = compare_to(host, Comparison::Below, Expr::Number(1e9));
     let all = |parts: &str| rule_of(&format!("all = [ {parts} ]")).condition;
     let (m, i) = ("{ metric = \"memory\", above = 5 }", "{ metric = \"cpu\", below = \"10 %\" }");
-    let h = "{ metric = \"earlystop_host_memory_available_bytes\", below = \"1 GB\" }";
     assert_eq!(all(&format!("{m}, {i}")), Expr::All(vec![memory.clone(), idle]));
-    assert_eq!(all(&format!("{h}, {m}")), Expr::All(vec![memory.clone(), host]), "the result is the trial's");
     assert_eq!(all(m), memory);
 }
 
@@ -229,13 +225,11 @@ fn the_other_keys_of_a_rule() {
 #[test]
 fn rules_on_memory_swap_and_the_host_are_urgent() {
     let ladder = |keys: &str| rule_of(keys).ladder.name.to_string();
-    let host = "{ metric = \"earlystop_host_memory_available_bytes\", below = \"1 GB\" }";
     for keys in [
         "metric = \"memory\"\nabove = 1",
         "metric = \"swap\"\nabove = 1",
         "metric = \"memory_peak\"\nabove = 1",
         "metric = \"trial_process_memory_bytes\"\nabove = 1",
-        &format!("all = [ {{ metric = \"cpu\", below = 1 }}, {host} ]"),
     ] {
         assert_eq!(ladder(keys), "urgent", "{keys}");
     }
@@ -438,8 +432,7 @@ fn what_explain_prints_is_promql() {
         "metric = 'odd \"name\" \\ {}'\nabove = -3",
         "metric = \"val_loss\"\nnan = true\nmean_over = \"1m\"",
         "no_progress_for = \"10m\"\nexcept_phases = [\"eval\"]\nstartup_limit = \"1m500ms\"",
-        "all = [ { metric = \"val_loss\", above = 3 }, { startup_limit = \"1m\" },\n\
-         { metric = \"earlystop_host_memory_available_bytes\", below = \"1 GB\" } ]",
+        "all = [ { metric = \"val_loss\", above = 3 }, { startup_limit = \"1m\" } ]",
     ];
     let mut file = "groups:\n- name: g\n  rules:\n".to_string();
     for (i, keys) in rules.iter().enumerate() {
@@ -521,7 +514,7 @@ fn no_text_makes_it_panic() {
         "true",
     ];
     let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
-    for _ in 0..3000 {
+    for _ in 0..1500 {
         let pick = dice.below(corpus.len());
         let mut text = corpus[pick].clone();
         for _ in 0..=dice.below(4) {
