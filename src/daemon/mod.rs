@@ -18,7 +18,7 @@ pub use handle::{DaemonHandle, Ended, Registered, Registration};
 pub use reload::Render;
 pub use setup::StartError;
 
-use crate::model::RunId;
+use crate::model::{Policy, RunId};
 use crate::policy::Config;
 
 /// How a daemon stands.
@@ -35,6 +35,8 @@ pub enum Standing {
 pub struct DaemonConfig {
     /// The configuration, flags included.
     pub config: Config,
+    /// The rules in force from the start; a reload reads the files that the configuration names.
+    pub policy: Policy,
     /// Alone or inside another process.
     pub standing: Standing,
     /// How findings in policies become text.

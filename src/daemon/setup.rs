@@ -63,9 +63,6 @@ pub enum StartError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The policy has errors: all findings, as text.
-    #[error("{0}")]
-    Policy(String),
     /// A facility that stopping needs is missing.
     #[error(transparent)]
     SelfTest(#[from] SelfTestError),
@@ -99,12 +96,8 @@ pub(super) struct Setup {
 impl Setup {
     /// Takes hold of everything that can be refused.
     pub fn prepare(from: DaemonConfig) -> Result<Setup, StartError> {
-        let DaemonConfig { config, standing, render } = from;
+        let DaemonConfig { config, policy, standing, render } = from;
         let reloader = Reloader { paths: config.policy.clone(), context: config.context(), render };
-        let policy = match config.policy.is_empty() {
-            true => Arc::new(Policy::default()),
-            false => reloader.load().map_err(StartError::Policy)?,
-        };
         self_test()?;
         // Every watched process costs up to two descriptors; with fewer it works, but dearer.
         if let Err(error) = limits::raise_open_files() {
@@ -150,7 +143,7 @@ impl Setup {
             restored,
             ledger,
             recovered,
-            policy,
+            policy: Arc::new(policy),
             reloader,
             counters,
             machine,
