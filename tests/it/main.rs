@@ -11,3 +11,4 @@ mod run;
 mod support;
 mod terminal;
 mod tidy;
+mod wire;

@@ -6,6 +6,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
+
 /// Why the socket could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
@@ -47,7 +49,7 @@ impl Listening {
         // Two daemons that start at once take turns here; the second then finds the first alive.
         let lock = beside(path, "lock");
         let turn = File::options().create(true).truncate(false).write(true).open(&lock).map_err(failed("lock it"))?;
-        turn.lock().map_err(failed("lock it"))?;
+        flock(&turn, FlockOperation::LockExclusive).map_err(io::Error::from).map_err(failed("lock it"))?;
         look_at(path)?;
         // Made under another name, so that nobody can connect before the mode is right.
         let made = beside(path, "new");
