@@ -1,17 +1,17 @@
 //! The client of commands: one question, one answer, never longer than it is given time.
 
-use std::io::{self, IoSlice, Read, Write};
-use std::mem::MaybeUninit;
+use std::io::{self, Read, Write};
 use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketType};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::answer::{self, Answer};
 use super::frame::{Frame, Lines};
 use crate::model::Refusal;
+use crate::sys::peer;
 
 /// Longest answer that is taken: `list` of 4096 trials with all labels and params full is about 100 MiB, of real ones 4.
 const LONGEST_ANSWER: usize = 256 * 1024 * 1024;
@@ -104,13 +104,7 @@ impl Client {
     /// # Errors
     /// The daemon is gone or does not read.
     pub fn send_with(&mut self, line: &str, pidfd: BorrowedFd<'_>) -> Result<(), ClientError> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut beside = SendAncillaryBuffer::new(&mut space);
-        let fds = [pidfd];
-        beside.push(SendAncillaryMessage::ScmRights(&fds));
-        let bytes = [IoSlice::new(line.as_bytes())];
-        let sent =
-            rustix::net::sendmsg(&self.stream, &bytes, &mut beside, SendFlags::NOSIGNAL).map_err(io::Error::from)?;
+        let sent = peer::send_with_fd(&self.stream, line.as_bytes(), pidfd)?;
         Ok(self.stream.write_all(&line.as_bytes()[sent..])?)
     }
 
@@ -176,8 +170,7 @@ fn refused(answer: Answer) -> Result<Answer, ClientError> {
 /// Connects; with no `patience` it does not wait at all, not even where the daemon's queue is full.
 pub(super) fn connect(path: &Path, patience: Option<Duration>) -> io::Result<UnixStream> {
     let address = SocketAddrUnix::new(path)?;
-    let socket =
-        rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, rustix::net::SocketFlags::CLOEXEC, None)?;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     match patience {
         Some(_) => rustix::net::sockopt::set_socket_timeout(&socket, rustix::net::sockopt::Timeout::Send, patience)?,
         None => rustix::io::ioctl_fionbio(&socket, true)?,
@@ -188,7 +181,7 @@ pub(super) fn connect(path: &Path, patience: Option<Duration>) -> io::Result<Uni
 
 /// Makes sure that the server is one's own or root's.
 pub(super) fn trust(path: &Path, stream: &UnixStream) -> Result<(), ClientError> {
-    let uid = rustix::net::sockopt::socket_peercred(stream).map_err(io::Error::from)?.uid.as_raw();
+    let uid = peer::uid_of(stream)?;
     match uid == 0 || uid == rustix::process::geteuid().as_raw() {
         true => Ok(()),
         false => Err(ClientError::Stranger { path: path.into(), uid }),

@@ -18,6 +18,7 @@ pub mod write;
 mod bare;
 mod control;
 mod line;
+mod link;
 mod render;
 mod report;
 mod spec;
@@ -32,3 +33,6 @@ pub const VERSION: u64 = 1;
 
 /// Longest line in bytes, its LF not counted.
 pub const MAX_LINE: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,20 +1,23 @@
 //! One client: its lines in order to the engine, its replies in order back.
 
+use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
 use super::outbox::Outbox;
-use super::receive::receive;
 use super::{Batch, Server, Ticket, World};
 use crate::model::{
     ConnId, DropReason, ErrorCode, Event, Line, Name, Peer, Position, Refusal, Reply, Request, RunId, Said,
     WatchRequest,
 };
+use crate::sys::process::Proc;
+use crate::sys::{clock, peer};
 use crate::wire::frame::{Frame, Lines};
 use crate::wire::{ClientLine, Dropped, MAX_LINE, Message, Speaker, Watch, parse, render};
 
@@ -25,7 +28,7 @@ const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 /// Serves one client to its end.
 pub(super) async fn run<W: World>(id: ConnId, stream: UnixStream, server: Arc<Server<W>>) {
-    let (uid, process) = match server.world.identify(stream.as_fd()) {
+    let (uid, process) = match peer::of(&stream) {
         Ok(peer) => peer,
         Err(error) => return tracing::warn!("a client is turned away, the kernel does not say who it is: {error}"),
     };
@@ -52,7 +55,27 @@ pub(super) async fn run<W: World>(id: ConnId, stream: UnixStream, server: Arc<Se
     }
     server.connections.close(id);
     let closed = vec![Event::Closed(id)];
-    server.world.deliver(Batch { at: server.world.now(), events: closed, ticket: Ticket::default() });
+    server.world.deliver(Batch { at: clock::now(), events: closed, ticket: Ticket::default() });
+}
+
+/// Bytes read at once: some 300 step lines, so that the system call is no longer what a line costs, and a flood gives
+/// the next client its turn after a fraction of a millisecond.
+const READ: usize = 32 * 1024;
+
+thread_local! {
+    /// One buffer for all connections of the thread; what was read moves on before anybody waits.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+}
+
+/// Waits for bytes and appends them to `lines`. Returns how many came (0: the client will say no more) and the
+/// descriptor that came with them.
+async fn receive(stream: &UnixStream, lines: &mut Lines) -> io::Result<(usize, Option<OwnedFd>)> {
+    let mut receive = |scratch: &mut Vec<u8>| {
+        let (count, fd) = peer::receive_with_fd(stream, scratch)?;
+        lines.push(&scratch[..count]);
+        Ok((count, fd))
+    };
+    stream.async_io(Interest::READABLE, || SCRATCH.with_borrow_mut(&mut receive)).await
 }
 
 /// Writes replies until the client is cut off or gone.
@@ -84,7 +107,7 @@ async fn talk(stream: &UnixStream, outbox: &Outbox) -> io::Result<()> {
 struct Client<W: World> {
     id: ConnId,
     uid: u32,
-    process: Option<W::Process>,
+    process: Option<Arc<Proc>>,
     /// Where the peer and its parent stand, once asked.
     placed: [Option<Peer>; 2],
     said_hello: bool,
@@ -163,7 +186,7 @@ impl<W: World> Client<W> {
         let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
         let room = self.server.room.clone().acquire_many_owned(count).await.ok();
         let ticket = Ticket { _turn: turn, _room: room };
-        self.server.world.deliver(Batch { at: self.server.world.now(), events, ticket });
+        self.server.world.deliver(Batch { at: clock::now(), events, ticket });
     }
 
     async fn wait_until_taken(&self) {
@@ -211,7 +234,7 @@ impl<W: World> Client<W> {
 
     /// The peer, for lines to which its place in the forest says nothing.
     fn unplaced(&self) -> Peer {
-        let key = self.process.as_ref().map(W::key);
+        let key = self.process.as_ref().map(|process| process.key);
         Peer { uid: self.uid, key, position: Position::Outside }
     }
 
@@ -224,9 +247,9 @@ impl<W: World> Client<W> {
         let process = match (of, &self.process) {
             (_, None) => return Ok(self.unplaced()),
             (Speaker::Peer, Some(process)) => process.clone(),
-            (Speaker::Parent, Some(process)) => self.server.world.parent(process).ok_or_else(no_parent)?,
+            (Speaker::Parent, Some(process)) => process.parent().map_err(|_| no_parent())?,
         };
-        let key = Some(W::key(&process));
+        let key = Some(process.key);
         let position = self.server.world.locate(process).await;
         let peer = Peer { uid: self.uid, key, position };
         self.placed[slot] = Some(peer);
@@ -239,11 +262,12 @@ impl<W: World> Client<W> {
             let hint = "hand it over beside the line (SCM_RIGHTS); no pid in a text is believed";
             Refusal::new(ErrorCode::BadValue, "no pidfd came with the watch line", hint)
         })?;
-        let (uid, process) = self.server.world.adopt(fd).map_err(|error| {
+        let adopted = Proc::from_pidfd(fd).and_then(|process| Ok((process.uid()?, process)));
+        let (uid, process) = adopted.map_err(|error| {
             let message = format!("the process that was handed over cannot be watched: {error}");
             Refusal::new(ErrorCode::NotFound, message, "it may have ended; it must be in the daemon's pid namespace")
         })?;
-        let target = W::key(&process);
+        let target = process.key;
         self.server.world.locate(process).await;
         let made_up = || Name::made_of(&format!("pid-{}", target.pid));
         Ok(WatchRequest {

@@ -6,11 +6,9 @@
 //! - [`listen`]: the socket file.
 //! - [`outbox`]: what is to be said to whom.
 //! - [`connection`]: one client.
-//! - [`receive`]: bytes and the pidfds that come beside them.
 
 use std::future::Future;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener as StdListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,13 +17,13 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use crate::model::{ConnId, Counters, DropReason, ErrorCode, Event, Limits, Moment, Position, ProcKey, Refusal, Reply};
+use crate::model::{ConnId, Counters, DropReason, ErrorCode, Event, Limits, Moment, Position, Refusal, Reply};
+use crate::sys::process::Proc;
 use crate::wire::render;
 
 mod connection;
 mod listen;
 mod outbox;
-mod receive;
 
 pub use listen::{BindError, Listening};
 pub use outbox::Connections;
@@ -33,37 +31,14 @@ pub use outbox::Connections;
 /// Events that all connections together may have waiting for the engine; 4096 flooding clients cannot fill the memory.
 const EVENTS_WAITING: usize = 1 << 16;
 
-/// What the server asks of the rest of the daemon. All calls but [`locate`](World::locate) return at once.
+/// What the server needs of the rest of the daemon.
 pub trait World: Send + Sync + 'static {
-    /// A process and the handle that is sure of it (a pidfd).
-    type Process: Clone + Send + Sync + 'static;
-
-    /// The time.
-    fn now(&self) -> Moment;
-
-    /// Who is at the other end, as the kernel says: the user, and the process where this pid namespace can see it.
-    ///
-    /// # Errors
-    /// Whatever the kernel says; the connection is then closed.
-    fn identify(&self, socket: BorrowedFd<'_>) -> io::Result<(u32, Option<Self::Process>)>;
-
-    /// The process behind a pidfd that a client handed over, and its user.
-    ///
-    /// # Errors
-    /// `fd` is no pidfd, or the process is gone or not to be seen from here.
-    fn adopt(&self, fd: OwnedFd) -> io::Result<(u32, Self::Process)>;
-
-    /// The parent of a process; `None` where it is gone, cannot be seen or is PID 0.
-    fn parent(&self, process: &Self::Process) -> Option<Self::Process>;
-
-    /// The identity of a process.
-    fn key(process: &Self::Process) -> ProcKey;
-
     /// Where a process stands in the forest of watched processes. The forest keeps the handle, so that the engine may
-    /// name the process by its key from now on.
-    fn locate(&self, process: Self::Process) -> impl Future<Output = Position> + Send;
+    /// name the process by its key from now on. Asked for whoever says hello, reports without a hello, or is handed
+    /// over by `watch`.
+    fn locate(&self, process: Arc<Proc>) -> impl Future<Output = Position> + Send;
 
-    /// Passes a batch to the engine, in order.
+    /// Passes a batch to the engine, in order. Returns at once.
     fn deliver(&self, batch: Batch);
 }
 
