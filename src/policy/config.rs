@@ -301,3 +301,18 @@ fn discovery(file: &File, table: Table<'_>) -> Option<Discovery> {
     }
     Some(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listen_addresses() {
+        for good in ["127.0.0.1:9877", ":9877", "[::1]:0", "localhost:80", "unix:/run/e.sock"] {
+            assert_eq!(Listen::parse(good).unwrap().to_string(), good);
+        }
+        for bad in ["", "9877", "localhost", "localhost:", "a:65536", "::1:80", "unix:", "a:-1"] {
+            assert!(Listen::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

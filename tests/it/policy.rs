@@ -420,6 +420,19 @@ fn a_configuration_has_a_key_for_every_default() {
 }
 
 #[test]
+fn the_policies_that_the_readme_shows_are_clean() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let blocks = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let policies: Vec<&str> = blocks.filter(|block| block.contains("[[rule]]")).collect();
+    assert!(!policies.is_empty());
+    for text in policies {
+        let (policy, warnings) = policy::parse(text, Path::new("README.md"), &Context::default())
+            .unwrap_or_else(|errors| panic!("{}", rendered(Err(errors))));
+        assert!(!policy.rules.is_empty() && warnings.is_empty(), "{}", rendered(Ok(warnings)));
+    }
+}
+
+#[test]
 fn what_explain_prints_is_promql() {
     let rules = [
         "metric = \"memory\"\nabove = \"80 %\"",
