@@ -11,6 +11,9 @@ from ._link import Link, sockets
 
 BETWEEN = 0.1
 """Seconds between two sends of progress."""
+AT_ONCE = 10.0
+"""Reports with values that may go out at once in a row, so that the last value before a long silence is not held; one
+more each BETWEEN."""
 RETRY, RETRY_MOST = 1.0, 30.0
 """Seconds before the daemon is looked for again; doubled each time."""
 VALUES_HELD = 1000
@@ -125,6 +128,7 @@ class Trial:
         self._held: Dict[str, Any] = {}
         self._points: Dict[str, Dict[str, List[Any]]] = {}
         self._values = 0
+        self._at_once, self._counted = AT_ONCE, 0.0
         self._phase: Optional[str] = None
         self._ended = False
         self._told = False
@@ -152,7 +156,8 @@ class Trial:
         **values: float,
     ) -> None:
         """Reports progress: steps done so far, and values of metrics. Progress within 100 ms of the last send is merged
-        with what follows; every value arrives, with its step."""
+        with what follows. Every value arrives, with its step, and at once unless they come faster than ten a second for
+        long."""
         if not (values or sample or metrics) and type(step) is int and phase == self._phase:
             if epoch is samples is n is seconds is total_steps is None and _clock() < self._send_at:
                 latest = self._latest
@@ -279,8 +284,15 @@ class Trial:
             points["step"].append(step)
             points["value"].append(number)
             self._values += 1
-        if at_once or self._values >= VALUES_HELD or _clock() >= self._send_at:
+        now = _clock()
+        if at_once or self._values >= VALUES_HELD or now >= self._send_at or (numbers and self._may_go(now)):
             self._send_held()
+
+    def _may_go(self, now: float) -> bool:
+        left = min(AT_ONCE, self._at_once + (now - self._counted) / BETWEEN)
+        may = left >= 1
+        self._at_once, self._counted = left - may, now
+        return may
 
     def _send_held(self) -> None:
         self._send_at = _clock() + BETWEEN

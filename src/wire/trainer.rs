@@ -32,6 +32,9 @@ use crate::sys::places::Places;
 
 /// Time between two sends of progress.
 const BETWEEN: Duration = Duration::from_millis(100);
+/// Reports with values that may go out at once in a row, so that the last value before a long silence is not held; one
+/// more each [`BETWEEN`].
+const AT_ONCE: f64 = 10.0;
 /// Time between two looks for a stop: a look is a system call of some 300 ns.
 const LOOK: Duration = Duration::from_millis(10);
 /// Time before the daemon is looked for again after it went away; doubled each time up to [`RETRY_MOST`].
@@ -51,6 +54,8 @@ pub struct Trainer {
     retry_at: Instant,
     retry_after: Duration,
     held: Held,
+    /// Reports with values that may go out at once, and when that was counted.
+    at_once: (f64, Instant),
     /// The phase of the last report.
     phase: Option<String>,
     sent_at: Option<Instant>,
@@ -92,6 +97,7 @@ impl Trainer {
             retry_at: now,
             retry_after: RETRY,
             held: Held::default(),
+            at_once: (AT_ONCE, now),
             phase: None,
             sent_at: None,
             looked_at: None,
@@ -104,22 +110,31 @@ impl Trainer {
         trainer
     }
 
-    /// Reports progress. Progress within 100 ms of the last send is merged with what follows; every value of a metric
-    /// arrives, with its step.
+    /// Reports progress. Progress within 100 ms of the last send is merged with what follows. Every value of a metric
+    /// arrives, with its step, and at once unless they come faster than ten a second for long.
     pub fn report(&mut self, step: Step) {
         let now = Instant::now();
         if !self.held.takes(&step) {
             self.send_held(now);
         }
+        let has_values = !step.metrics.is_empty() || !step.points.is_empty();
         let at_once = step.sample || step.phase != self.phase;
         if step.phase != self.phase {
             self.phase.clone_from(&step.phase);
         }
         self.held.add(step);
         let due = self.sent_at.is_none_or(|at| now - at >= BETWEEN);
-        if at_once || due || self.held.values >= VALUES_HELD {
+        if at_once || due || self.held.values >= VALUES_HELD || has_values && self.may_go_at_once(now) {
             self.send_held(now);
         }
+    }
+
+    fn may_go_at_once(&mut self, now: Instant) -> bool {
+        let (left, counted) = self.at_once;
+        let left = AT_ONCE.min(left + (now - counted).as_secs_f64() / BETWEEN.as_secs_f64());
+        let may = left >= 1.0;
+        self.at_once = (if may { left - 1.0 } else { left }, now);
+        may
     }
 
     /// Sends what is held: before something long during which nothing is reported.

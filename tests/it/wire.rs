@@ -590,6 +590,17 @@ fn values(lines: &[Line]) -> Vec<(u64, f64)> {
 }
 
 #[test]
+fn the_last_value_before_a_silence_is_not_held() {
+    let stand = stand();
+    let mut trainer = Trainer::hello_to(vec![stand.path.clone()], Hello::default());
+    trainer.report(Step { step: Some(1), ..Step::default() });
+    trainer.report(Step { step: Some(2), ..Step::default() });
+    trainer.report(Step { step: Some(2), metrics: vec![("loss".into(), 0.5)], ..Step::default() });
+    // No further call: it must have gone by itself.
+    wait_for("the value", LONG, || (values(&stand.lines()) == [(2, 0.5)]).then_some(()));
+}
+
+#[test]
 fn a_trainer_without_a_daemon_goes_on_and_finds_it_later() {
     let folder = tempfile::tempdir().unwrap();
     let mut trainer = Trainer::hello_to(vec![folder.path().join("nobody.sock")], Hello::default());
