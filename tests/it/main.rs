@@ -10,5 +10,6 @@ mod readme;
 mod run;
 mod support;
 mod terminal;
+mod thesis;
 mod tidy;
 mod wire;

@@ -120,7 +120,9 @@ fn every_command_exists_and_takes_its_flags() {
             }
             ["cargo", "run" | "install", ..] | ["tests/run.sh"] => {}
             ["python3", "-m", "pip", "install", "./python"] => {
-                assert!(repository().join("python/pyproject.toml").is_file(), "README.md:{line}: nothing to install");
+                if !repository().join("python/pyproject.toml").is_file() {
+                    wrong.push(format!("README.md:{line}: nothing to install in python/"));
+                }
             }
             _ => wrong.push(format!("README.md:{line}: this test does not know {command:?}")),
         }
