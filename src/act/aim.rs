@@ -45,6 +45,11 @@ impl Aim {
         result
     }
 
+    /// Root acts on behalf of the trial's owner, and that one could signal its own processes only.
+    fn may(&self, proc: &Proc, owner: u32) -> bool {
+        owner == 0 || proc.uid().is_ok_and(|uid| uid == owner)
+    }
+
     fn give(&self, proc: &Proc, shot: Shot) -> SignalResult {
         if proc.key != shot.key || self.spared.holds(proc.key) {
             return SignalResult::Unsure;
@@ -54,6 +59,9 @@ impl Aim {
         }
         if proc.pidfd.is_none() {
             return SignalResult::Unsure;
+        }
+        if !self.may(proc, shot.owner) {
+            return SignalResult::Denied;
         }
         // It may have been stopped after the engine looked.
         let stopped = shot.signal == Signal::TERM && proc.run_state() == Some(RunState::Stopped);

@@ -35,6 +35,6 @@ impl Actuator for Dry {
     }
 
     fn sweep(&self, sweep: Sweep) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).sweeps.push((sweep.stop, sweep.run));
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).sweeps.push((sweep.stretch.stop, sweep.stretch.run));
     }
 }

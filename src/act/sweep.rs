@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::aim::{Aim, release_memory};
-use crate::model::{Member, ProcKey, RunId, RunState, Shot, Signal, SignalResult, StopId, Swept};
+use crate::model::{Member, ProcKey, RunState, Shot, Signal, SignalResult, Stretch, Swept};
 use crate::sys::process::Proc;
 
 /// The contract's bound on one stretch; the next tick begins another.
@@ -25,19 +25,15 @@ pub type ReadTree = Box<dyn FnMut() -> Vec<Arc<Proc>> + Send>;
 
 /// What is to be swept.
 pub struct Sweep {
-    /// By which stop.
-    pub stop: StopId,
-    /// Which trial's tree.
-    pub run: RunId,
-    /// On which rung, from 0.
-    pub rung: usize,
+    /// Whose, by which stop, on which rung.
+    pub stretch: Stretch,
     /// How to read the tree.
     pub reader: ReadTree,
 }
 
 impl fmt::Debug for Sweep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sweep").field("stop", &self.stop).field("run", &self.run).field("rung", &self.rung).finish()
+        f.debug_struct("Sweep").field("stretch", &self.stretch).finish_non_exhaustive()
     }
 }
 
@@ -68,8 +64,8 @@ impl Sweep {
     }
 
     fn kill(&self, proc: &Proc, aim: &Aim) -> SignalResult {
-        let (stop, run, rung, key) = (self.stop, self.run, self.rung, proc.key);
-        aim.fire_at(proc, Shot { stop, run, rung, key, signal: Signal::KILL, wake: false })
+        let Stretch { stop, run, rung, owner } = self.stretch;
+        aim.fire_at(proc, Shot { stop, run, rung, key: proc.key, signal: Signal::KILL, wake: false, owner })
     }
 
     fn end(&self, given: &BTreeMap<ProcKey, SignalResult>, living: Vec<Arc<Proc>>) -> Swept {
@@ -79,7 +75,7 @@ impl Sweep {
             Some(state) => Some(Member { key: proc.key, state }),
         };
         let left = living.iter().filter_map(state).collect();
-        Swept { stop: self.stop, run: self.run, killed, left }
+        Swept { stop: self.stretch.stop, run: self.stretch.run, killed, left }
     }
 }
 

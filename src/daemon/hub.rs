@@ -128,9 +128,9 @@ impl Hub {
             Effect::Record(record) => edges.ledger.record(&record),
             Effect::Close(record, outcome) => edges.ledger.close(record.id, outcome),
             Effect::Signal(shot) => edges.actor.signal(shot),
-            Effect::Sweep(stop, run, rung) => {
-                let reader = living(edges.sampler.clone(), run);
-                edges.actor.sweep(Sweep { stop, run, rung, reader });
+            Effect::Sweep(stretch) => {
+                let reader = living(edges.sampler.clone(), stretch.run);
+                edges.actor.sweep(Sweep { stretch, reader });
             }
             Effect::Send(conn, reply) => self.send(conn, reply),
             Effect::Reload => edges.reloader.reload(&self.inbox),

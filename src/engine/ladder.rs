@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::{
     Effect, Ladder, Loudness, MILLI, Member, Moment, ProcKey, ReadingCause, Reply, Rule, RunId, RunState, Rung, Shot,
-    Signal, StopId, StopNotice, StopOutcome, StopRecord, StopView, Swept, Target, Tree, TrialState,
+    Signal, StopId, StopNotice, StopOutcome, StopRecord, StopView, Stretch, Swept, Target, Tree, TrialState,
 };
 
 use super::Engine;
@@ -56,6 +56,11 @@ impl Stop {
     /// Whether this is the last rung.
     fn is_last(&self) -> bool {
         self.record.rung + 1 == self.record.ladder.rungs.len()
+    }
+
+    /// Killing on the rung it stands on.
+    pub fn stretch(&self, owner: u32) -> Stretch {
+        Stretch { stop: self.record.id, run: self.record.run, rung: self.record.rung, owner }
     }
 
     /// Its outside.
@@ -237,7 +242,7 @@ impl Engine {
     /// The members of a tree on a ladder: each gets the rung's signal once.
     pub(super) fn on_tree(&mut self, tree: &Tree, now: Moment) {
         let Some(trial) = self.trials.get_mut(&tree.run) else { return };
-        let trainer = trial.trainer_key();
+        let (trainer, owner) = (trial.trainer_key(), trial.uid);
         let Some(stop) = &mut trial.stop else { return };
         if tree.members.is_empty() {
             return self.finish(tree.run, now);
@@ -247,7 +252,7 @@ impl Engine {
             if !stop.sweeping {
                 stop.sweeping = true;
                 stop.force = Force::Killed;
-                self.out.push(Effect::Sweep(stop.record.id, tree.run, stop.record.rung));
+                self.out.push(Effect::Sweep(stop.stretch(owner)));
             }
             return;
         }
@@ -261,7 +266,7 @@ impl Engine {
             stop.force = stop.force.max(force);
             let wake = signal == Signal::TERM && member.state == RunState::Stopped;
             let (id, rung) = (stop.record.id, stop.record.rung);
-            self.out.push(Effect::Signal(Shot { stop: id, run: tree.run, rung, key: member.key, signal, wake }));
+            self.out.push(Effect::Signal(Shot { stop: id, run: tree.run, rung, key: member.key, signal, wake, owner }));
         }
     }
 

@@ -112,7 +112,7 @@ impl Engine {
             fallback: watch.fallback.clone(),
             root: Root { key: watch.target, subreaper },
             uid: watch.uid,
-            position: peer.position,
+            position: watch.position,
             may_stop: true,
             conn: Some(conn),
         };

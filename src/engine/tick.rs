@@ -118,10 +118,10 @@ impl Engine {
     fn sweep_again(&mut self) {
         let stuck = |t: &&mut Trial| t.stop.as_ref().is_some_and(|s| s.counted && !s.sweeping);
         for trial in self.trials.values_mut().filter(stuck) {
-            let run = trial.run();
+            let owner = trial.uid;
             if let Some(stop) = &mut trial.stop {
                 stop.sweeping = true;
-                self.out.push(Effect::Sweep(stop.record.id, run, stop.record.rung));
+                self.out.push(Effect::Sweep(stop.stretch(owner)));
             }
         }
     }

@@ -181,6 +181,21 @@ pub struct Shot {
     pub signal: Signal,
     /// SIGCONT goes with it, since the process is stopped.
     pub wake: bool,
+    /// Whose trial it is: a process that this user could not signal gets nothing.
+    pub owner: u32,
+}
+
+/// A stretch of reading a tree and giving SIGKILL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// By which stop.
+    pub stop: StopId,
+    /// On which trial.
+    pub run: RunId,
+    /// On which rung, from 0.
+    pub rung: usize,
+    /// Whose trial it is, as in [`Shot::owner`].
+    pub owner: u32,
 }
 
 /// A signal's outcome.
@@ -269,8 +284,8 @@ pub enum Effect {
     Close(StopRecord, super::StopOutcome),
     /// Give a signal.
     Signal(Shot),
-    /// Read the tree and SIGKILL until nobody is left, 5 s at most; the rung, from 0.
-    Sweep(StopId, RunId, usize),
+    /// Read the tree and SIGKILL until nobody is left, 5 s at most.
+    Sweep(Stretch),
     /// Answer or tell a client.
     Send(ConnId, Reply),
     /// Read the policy again (a client asked; it waits for [`Event::Policy`] or [`Event::ReloadFailed`]).

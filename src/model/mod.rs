@@ -18,7 +18,7 @@ pub use counters::{COUNTED_SIGNALS, Counters, Row};
 pub use diagnostic::{Diagnostic, Severity};
 pub use event::{
     Effect, Event, Exited, Line, Loudness, Member, Reading, ReadingCause, Register, Said, Shot, SignalResult,
-    Signalled, StopNotice, StopRecord, Swept, Tree,
+    Signalled, StopNotice, StopRecord, Stretch, Swept, Tree,
 };
 pub use heartbeat::{Done, DoneStatus, Hello, Mode, Objective, ProcessUse, Resume, Step, TrialSpec};
 pub use ladder::{Ladder, Rung, Signal, Target};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ExitStatus, ExitUsage, Name, ProcKey, RunId, StopId, StopNotice, TrialSpec, TrialView};
+use super::{ExitStatus, ExitUsage, Name, Position, ProcKey, RunId, StopId, StopNotice, TrialSpec, TrialView};
 
 /// A command of a client that is no trainer.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +47,8 @@ pub struct WatchRequest {
     pub run: RunId,
     /// Who owns the process.
     pub uid: u32,
+    /// Where the process stands.
+    pub position: Position,
 }
 
 /// Error codes of the socket.

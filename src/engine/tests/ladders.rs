@@ -29,7 +29,7 @@ fn without_a_trainer_sigterm_goes_to_each_process_once_then_comes_the_sweep() {
     scene.tree(1, &[51]);
     let effects = scene.take();
     assert!(signals(&effects).is_empty(), "the last rung is a sweep");
-    assert!(effects.iter().any(|e| matches!(e, Effect::Sweep(_, r, _) if *r == run(1))));
+    assert!(effects.iter().any(|e| matches!(e, Effect::Sweep(s) if s.run == run(1))));
     let stop = scene.stop_id(1);
     scene.event(Event::Swept(Swept { stop, run: run(1), killed: 1, left: vec![] }));
     let effects = scene.take();

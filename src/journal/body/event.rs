@@ -16,7 +16,7 @@ record!(Hello { spec, process, resume, worker, primary });
 record!(Step { step, epoch, samples, n, seconds, phase, total_steps, metrics, points, sample });
 record!(Done { status, metrics });
 record!(StopRequest { trial, reason, now });
-record!(WatchRequest { target, spec, fallback, subreaper, run, uid });
+record!(WatchRequest { target, spec, fallback, subreaper, run, uid, position });
 record!(Register { run, spec, fallback, root, uid, position, may_stop, conn });
 record!(Exited { run, status, usage, oom });
 record!(Tree { run, members });

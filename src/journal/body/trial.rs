@@ -36,7 +36,7 @@ record!(TrialSpec {
 record!(Rung { ask, signal, to, wait_ns, max_ns });
 record!(Ladder { name, rungs });
 record!(StopRecord { id, run, rule, reason, ladder, rung, rung_since_ns, rung_until_ns });
-record!(Shot { stop, run, rung, key, signal, wake });
+record!(Shot { stop, run, rung, key, signal, wake, owner });
 record!(StopView { id, rule, reason, rung, since });
 record!(RuleView { rule, state, since, why });
 record!(Exit { cause, status });

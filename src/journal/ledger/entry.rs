@@ -84,6 +84,7 @@ fn put_shot(pen: &mut Pen, shot: &Shot) {
     pen.u64(shot.key.inode);
     pen.u32(shot.signal.0 as u32);
     pen.u8(shot.wake.into());
+    pen.u32(shot.owner);
 }
 
 fn take_shot(eye: &mut Eye) -> Option<Shot> {
@@ -94,6 +95,7 @@ fn take_shot(eye: &mut Eye) -> Option<Shot> {
         key: ProcKey { pid: eye.u32()?, start: eye.u64()?, inode: eye.u64()? },
         signal: Signal(eye.u32()? as i32),
         wake: eye.flag()?,
+        owner: eye.u32()?,
     })
 }
 
@@ -171,6 +173,7 @@ pub(super) mod tests {
             key: ProcKey { pid, start: 99, inode: 5 },
             signal: Signal::TERM,
             wake: true,
+            owner: 1000,
         }
     }
 

@@ -268,7 +268,7 @@ impl<W: World> Client<W> {
             Refusal::new(ErrorCode::NotFound, message, "it may have ended; it must be in the daemon's pid namespace")
         })?;
         let target = process.key;
-        self.server.world.locate(process).await;
+        let position = self.server.world.locate(process).await;
         let made_up = || Name::made_of(&format!("pid-{}", target.pid));
         Ok(WatchRequest {
             target,
@@ -277,6 +277,7 @@ impl<W: World> Client<W> {
             subreaper: watch.subreaper,
             run: new_run(),
             uid,
+            position,
         })
     }
 }
