@@ -13,6 +13,7 @@ const BATCHES_AT_ONCE: usize = 64;
 
 /// One thing for the main loop.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are events, and few wait at once")]
 pub enum Item {
     /// Something the edges saw.
     Event(Moment, Event),

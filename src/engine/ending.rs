@@ -14,8 +14,18 @@ use super::trial::{Sight, Trial};
 const WORD_OF_EXIT: u64 = SECOND;
 
 impl Engine {
-    /// The root of a trial is gone.
+    /// The root of a trial is gone, and with it the root of every trial that the same process founded.
     pub(super) fn on_exited(&mut self, exited: &Exited, now: Moment) {
+        let Some(root) = self.trials.get(&exited.run).map(|t| t.view.root) else { return };
+        self.root_is_gone(exited, now);
+        let same = |run: &&RunId| **run != exited.run && self.trials[run].view.root == root && root.is_some();
+        for run in self.living.iter().filter(same).copied().collect::<Vec<_>>() {
+            // What the process used in all is not what its last trial used.
+            self.root_is_gone(&Exited { run, usage: None, ..*exited }, now);
+        }
+    }
+
+    fn root_is_gone(&mut self, exited: &Exited, now: Moment) {
         let Some(trial) = self.trials.get_mut(&exited.run) else { return };
         let known = trial.exited.is_some_and(|e| e.usage.is_some() && exited.usage.is_none());
         if !known {

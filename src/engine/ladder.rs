@@ -133,7 +133,12 @@ impl Engine {
         let Some(trial) = self.trials.get(&run) else { return };
         let value = trial.standings[index].active.iter().find(|a| a.firing).map_or(f64::NAN, |a| a.value);
         let reason = super::reasons::reason(&rule, &trial.view, value);
-        self.stop_by_rule(run, &rule, reason, now);
+        // Others may have been stopped since the rule asked: of two that fire in one tick the brakes may spare the second.
+        match self.brake(run, &rule, now) {
+            Some(Brake::Wait) => {}
+            Some(Brake::Refuse(outcome, why)) => self.refuse(run, index, outcome, &reason, &why),
+            None => self.stop_by_rule(run, &rule, reason, now),
+        }
     }
 
     /// A rule stops a trial, and its group if it says so.
@@ -189,7 +194,8 @@ impl Engine {
             self.out.push(Effect::Follow(run));
         }
         self.enter(run, 0, now);
-        let inner: Vec<RunId> = self.trials.values().filter(|t| t.view.parent == Some(run)).map(Trial::run).collect();
+        let within = |t: &&Trial| t.view.parent == Some(run) && t.may_stop;
+        let inner: Vec<RunId> = self.trials.values().filter(within).map(Trial::run).collect();
         for inner in inner {
             self.begin(
                 inner,
@@ -373,10 +379,16 @@ impl Engine {
         if rule.ladder.length_ns() >= remaining {
             return;
         }
-        stop.record.ladder = rule.ladder.clone();
         let text = format!("{name}: rule {} fires too and shortens the stop: {reason}", rule.name);
+        if stop.force < Force::Signalled {
+            stop.record.ladder = rule.ladder.clone();
+            self.note(Loudness::Warning, text);
+            return self.enter(run, 0, now);
+        }
+        // Signals were given already: none is given again, the next rung only comes sooner.
+        stop.record.rung_until_ns = stop.record.rung_until_ns.min(now.boot_ns + rule.ladder.length_ns());
+        self.out.push(Effect::Record(stop.record.clone()));
         self.note(Loudness::Warning, text);
-        self.enter(run, 0, now);
     }
 
     /// A trainer needs longer: the rung is lengthened once, up to its bound.

@@ -69,6 +69,13 @@ impl Engine {
                 "start earlystop without --observe, or end the process yourself",
             ));
         }
+        if !self.trials[&run].may_stop {
+            return Err(Refusal::new(
+                ErrorCode::ObserveOnly,
+                format!("{} is only watched: earlystop was not told that it may stop it", view.full_name()),
+                "say stop = true in its [[discover]] table, or end the process yourself",
+            ));
+        }
         if !view.state.is_living() {
             return Err(Refusal::new(
                 ErrorCode::NotFound,

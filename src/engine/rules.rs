@@ -118,7 +118,7 @@ impl Engine {
     /// Evaluates every rule over every living trial: a tick's last act.
     pub(super) fn judge(&mut self, now: Moment) {
         let policy = self.policy.clone();
-        let living: Vec<RunId> = self.living.iter().copied().collect();
+        let living: Vec<RunId> = self.living.to_vec();
         for (index, rule) in policy.rules.iter().enumerate() {
             let from = (self.meter)();
             let mut firing = Vec::new();

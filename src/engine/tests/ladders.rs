@@ -242,3 +242,46 @@ fn the_best_trial_is_kept_from_learning_rules() {
     assert_eq!(scene.view(1).stops[&(Arc::from("slow"), StopOutcome::Limited)], 1);
     assert_eq!(scene.view(2).state, TrialState::Stopping);
 }
+
+#[test]
+fn of_two_that_fire_in_one_tick_max_stops_takes_one() {
+    let mut capped = rule("cap", memory_above(100 * MIB));
+    capped.max_stops = Some((1, 3600 * SECOND));
+    let mut scene = Scene::new(vec![capped]);
+    scene.register(1, "a", 50);
+    scene.register(2, "b", 60);
+    scene.ticks(2, &[(1, 50, 200 * MIB), (2, 60, 200 * MIB)]);
+    scene.confirm(1, 50, 200 * MIB);
+    scene.confirm(2, 60, 200 * MIB);
+    assert_eq!((scene.view(1).state, scene.view(2).state), (TrialState::Stopping, TrialState::Running));
+}
+
+#[test]
+fn a_second_rule_shortens_and_gives_no_signal_again() {
+    let mut cap = rule("cap", memory_above(100 * MIB));
+    cap.ladder = Arc::new(Ladder::urgent());
+    let scene_of = |trainer| {
+        let mut scene = Scene::new(vec![rule("slow", above("trial_elapsed_seconds", &[], 1.5)), cap.clone()]);
+        scene.register(1, "t", 50);
+        if trainer {
+            scene.hello(7, 99, 50, Position::Root(run(1)), None);
+        }
+        scene.ticks(2, &[(1, 50, MIB)]);
+        scene.confirm(1, 50, MIB);
+        scene.tree(1, &[50]);
+        scene
+    };
+    let mut asked = scene_of(true);
+    asked.take();
+    asked.ticks(1, &[(1, 50, 200 * MIB)]);
+    asked.tree(1, &[50]);
+    assert_eq!(signals(&asked.take()), [(50, Signal::TERM)], "the urgent ladder begins");
+
+    let mut signalled = scene_of(false);
+    assert_eq!(signals(&signalled.take()), [(50, Signal::TERM)]);
+    signalled.ticks(1, &[(1, 50, 200 * MIB)]);
+    signalled.tree(1, &[50]);
+    assert!(signals(&signalled.take()).is_empty());
+    assert_eq!(signalled.engine.next_wake(), Some(signalled.now.boot_ns + 2 * SECOND));
+    assert_eq!(signalled.view(1).stop.as_ref().unwrap().rule.as_ref(), "slow", "the first one has the credit");
+}
