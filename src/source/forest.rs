@@ -122,6 +122,21 @@ impl Forest {
         self.former.remove(&root.key).unwrap_or_default()
     }
 
+    /// Takes in processes that are known to belong to a trial, whoever their parents are by now, and who descends from them.
+    pub fn take_back(&mut self, lens: &mut Lens, run: RunId, members: Vec<Arc<Proc>>) {
+        let Some(id) = self.tree_of(run) else { return };
+        for proc in members {
+            let proc = self.roster.insert(&proc);
+            if self.position(proc.key) == Position::Outside
+                && let Ok(stat) = proc.stat()
+                && !stat.is_dead()
+            {
+                self.take_in(lens, id, proc, &stat);
+            }
+        }
+        self.walk(lens, id);
+    }
+
     /// No longer watches a trial. What still lives of it belongs to the tree around it, or to none.
     pub fn untrack(&mut self, lens: &Lens, run: RunId) {
         let Some(id) = self.tree_of(run) else { return };
@@ -369,11 +384,12 @@ impl Forest {
         }
     }
 
-    /// Takes in all descendants of a new tree's root and subreaper, down to the roots of other trees.
+    /// Takes in all descendants of a tree's root, subreaper and members, down to the roots of other trees.
     fn walk(&mut self, lens: &mut Lens, id: u32) {
         let Some(tree) = self.trees.get(&id) else { return };
         let mut queue: Vec<u32> = vec![tree.root.key.pid];
         queue.extend(tree.reaper.iter().map(|r| r.key.pid));
+        queue.extend(self.members.iter().filter(|(_, m)| m.tree == id).map(|(pid, _)| *pid));
         let mut all: Option<HashMap<u32, Vec<u32>>> = None;
         let mut seen = HashSet::new();
         while let Some(parent) = queue.pop() {

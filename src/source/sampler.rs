@@ -54,6 +54,7 @@ type Strangers = Box<dyn Fn(Vec<Arc<Proc>>) + Send>;
 
 enum Command {
     Track(RunId, Root),
+    TakeBack(RunId, Vec<Arc<Proc>>),
     Untrack(RunId),
     Read(RunId, ReadingCause),
     Follow(RunId),
@@ -95,6 +96,11 @@ impl SamplerHandle {
     /// Watches the tree of a trial. The uid is its owner's: whom it may signal is for others to judge.
     pub fn track(&self, run: RunId, root: Root, _uid: u32) {
         self.tell(Command::Track(run, root));
+    }
+
+    /// These belong to the trial although no way leads to them any more: a daemon before this one had seen them in it.
+    pub fn take_back(&self, run: RunId, members: Vec<Arc<Proc>>) {
+        self.tell(Command::TakeBack(run, members));
     }
 
     /// Watches it no longer; who still lives belongs to the tree around it.
@@ -208,6 +214,7 @@ impl Loop {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Track(run, root) => self.watch.track(run, root),
+            Command::TakeBack(run, members) => self.watch.take_back(run, members),
             Command::Untrack(run) => {
                 self.followed.remove(&run);
                 self.watch.untrack(run);

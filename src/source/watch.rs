@@ -109,6 +109,11 @@ impl Watch {
         self.runs.entry(run).or_insert(Run { base, last: None });
     }
 
+    /// Takes in members that an earlier daemon had seen.
+    pub fn take_back(&mut self, run: RunId, members: Vec<Arc<Proc>>) {
+        self.forest.take_back(&mut self.lens, run, members);
+    }
+
     /// Watches it no longer.
     pub fn untrack(&mut self, run: RunId) {
         self.forest.untrack(&self.lens, run);
