@@ -67,8 +67,10 @@ impl Hub {
     }
 
     /// Runs until it is told to end.
-    pub fn run(mut self, first: Vec<Effect>) {
+    /// `members` are those of trials of before that were written down, once the trials are watched.
+    pub fn run(mut self, first: Vec<Effect>, members: Vec<(RunId, Vec<Arc<Proc>>)>) {
         self.carry_out(clock::now(), first);
+        members.into_iter().for_each(|(run, procs)| self.edges.sampler.take_back(run, procs));
         loop {
             self.publish();
             let now = clock::boot_ns();

@@ -19,6 +19,8 @@ pub struct TakenUp {
     pub ended: Vec<Arc<TrialView>>,
     /// Earlier starts by name.
     pub attempts: HashMap<(Name, Name), LastAttempt>,
+    /// Members of living trials to which no way may lead any more.
+    pub members: Vec<(RunId, Vec<Arc<Proc>>)>,
     /// Stops whose trial is gone; the ledger closes them.
     pub orphans: Vec<OpenStop>,
 }
@@ -38,40 +40,61 @@ pub fn take_up(restored: Restored, stops: Vec<OpenStop>, roster: &Roster, machin
         ((a.experiment.clone(), a.trial.clone()), last)
     });
     let attempts = attempts.collect();
-    let (mut living, mut ended) = (Vec::new(), restored.ended);
+    let (mut living, mut ended, mut members) = (Vec::new(), restored.ended, Vec::new());
     for trial in restored.trials {
         let stop = stops.remove(&trial.view.run);
-        match find(&trial, roster, machine, restored.last) {
-            Some(found) => living.push(returning(trial, found, stop)),
+        match find(&trial, stop.as_ref(), roster, machine, restored.last) {
+            Some(mut found) => {
+                members.push((trial.view.run, std::mem::take(&mut found.members)));
+                living.push(returning(trial, found, stop));
+            }
             None => {
                 ended.push(Arc::new(lost(trial.view, stop.as_ref(), now)));
                 stop.into_iter().for_each(|s| drop(stops.insert(s.record.run, s)));
             }
         }
     }
-    TakenUp { living, ended, attempts, orphans: stops.into_values().collect() }
+    TakenUp { living, ended, attempts, members, orphans: stops.into_values().collect() }
 }
 
-/// A process that was found again.
+/// A tree that was found again.
 struct Found {
     root: Root,
+    /// Those of it that were written down and live.
+    members: Vec<Arc<Proc>>,
     /// Whether it may be signalled.
     sure: bool,
 }
 
-/// The root of a trial, if it lives and is the same.
-fn find(trial: &RestoredTrial, roster: &Roster, machine: &Machine, last: Option<Moment>) -> Option<Found> {
+/// What lives of a trial: its root, or whoever of its tree outlived it.
+fn find(
+    trial: &RestoredTrial,
+    stop: Option<&OpenStop>,
+    roster: &Roster,
+    machine: &Machine,
+    last: Option<Moment>,
+) -> Option<Found> {
     if !trial.machine.same_pids(machine) {
         return None;
     }
     let root = trial.root?;
-    let proc = same(root.key)?;
-    roster.insert(&proc);
+    let shots = stop.into_iter().flat_map(|s| &s.shots).map(|(shot, _)| shot.key);
+    let known: HashSet<ProcKey> = trial.members.iter().copied().chain(shots).chain([root.key]).collect();
+    let members: Vec<Arc<Proc>> = known.into_iter().filter(|key| is_sure(*key, last)).filter_map(same).collect();
+    let root_lives = same(root.key);
+    if root_lives.is_none() && members.is_empty() {
+        return None;
+    }
     let subreaper = root.subreaper.and_then(same);
-    subreaper.iter().for_each(|proc| drop(roster.insert(proc)));
-    let started = root.key.start * (crate::model::SECOND / crate::sys::clock::ticks_per_second());
-    let old = last.is_some_and(|at| at.boot_ns.saturating_sub(started) >= YOUNG_NS);
-    Some(Found { root: Root { subreaper: subreaper.map(|p| p.key), ..root }, sure: root.key.inode != 0 || old })
+    root_lives.iter().chain(&subreaper).for_each(|proc| drop(roster.insert(proc)));
+    let root = Root { subreaper: subreaper.map(|p| p.key), ..root };
+    Some(Found { root, members, sure: is_sure(root.key, last) })
+}
+
+/// Whether nobody else can have this identity.
+fn is_sure(key: ProcKey, last: Option<Moment>) -> bool {
+    let started = key.start * (crate::model::SECOND / crate::sys::clock::ticks_per_second());
+    key.inode != 0 || last.is_some_and(|at| at.boot_ns.saturating_sub(started) >= YOUNG_NS)
 }
 
 /// The living process of this identity.

@@ -160,7 +160,7 @@ impl Setup {
         let sampling = SamplerConfig {
             interval: Duration::from_nanos(config.settings.interval_ns),
             limits: config.settings.limits,
-            per_process: config.settings.process_series > 0,
+            per_process: true,
             pss: config.pss_ns.map(Duration::from_nanos),
             ..SamplerConfig::default()
         };
@@ -184,6 +184,7 @@ impl Setup {
         }
         let effects = engine.restore(now, taken.living, taken.ended, taken.attempts);
         first.extend(effects);
+        let members = taken.members;
 
         let world = Surroundings { sampler: sampler.clone(), inbox: inbox.clone() };
         let serving = Serving { socket, http, web, limits: config.settings.limits };
@@ -202,7 +203,7 @@ impl Setup {
             reloader,
         };
         let hub = Hub::new(engine, edges, inbox.clone());
-        let main = std::thread::Builder::new().name("main-loop".into()).spawn(move || hub.run(first));
+        let main = std::thread::Builder::new().name("main-loop".into()).spawn(move || hub.run(first, members));
         let main = main.map_err(thread("the main loop"))?;
         Ok(DaemonHandle::new(
             inbox,

@@ -11,6 +11,7 @@ use super::body::{Dropped, Start};
 use super::error::JournalError;
 use super::item::{Item, Origin};
 use super::machine::Machine;
+use super::newcomers::Newcomers;
 use super::restore::{Restored, restore};
 use super::store::{Refused, Store};
 use super::tally::Tally;
@@ -74,6 +75,7 @@ pub struct Journal {
     origins: BTreeMap<RunId, Origin>,
     roots: BTreeMap<RunId, Root>,
     living: BTreeSet<RunId>,
+    newcomers: Newcomers,
     tally: Option<Tally>,
 }
 
@@ -127,6 +129,7 @@ impl Journal {
             origins: BTreeMap::new(),
             roots: BTreeMap::new(),
             living: BTreeSet::new(),
+            newcomers: Newcomers::default(),
             tally,
         }
     }
@@ -139,6 +142,7 @@ impl Journal {
     /// The engine gets this now.
     pub fn event(&mut self, at: Moment, event: &Event) {
         self.remember_origin(event);
+        self.remember_members(at, event);
         let item = Item::Input(self.slim(event));
         self.send(at, item);
     }
@@ -154,6 +158,7 @@ impl Journal {
             }
             Effect::Untrack(run) => {
                 self.roots.remove(run);
+                self.newcomers.forget(*run);
             }
             Effect::Head(view) => {
                 let run = view.run;
@@ -242,6 +247,17 @@ impl Journal {
             }
         }
         event
+    }
+
+    /// Who came into a tree is written down.
+    fn remember_members(&mut self, at: Moment, event: &Event) {
+        let Event::Tick(tick) = event else { return };
+        for tree in &tick.trees {
+            let new = self.newcomers.of(tree);
+            if !new.is_empty() {
+                self.send(at, Item::Members(tree.run, new));
+            }
+        }
     }
 
     fn remember_origin(&mut self, event: &Event) {

@@ -8,7 +8,8 @@ use super::body::{
     Broken, Dropped, Json, Row, Start, encode_dropped, encode_end, encode_event, encode_start, field, object,
 };
 use crate::model::{
-    Event, Hello, ProcSample, Register, Root, RunId, Shot, StopOutcome, StopRecord, TreeSample, TrialView, WatchRequest,
+    Event, Hello, ProcKey, ProcSample, Register, Root, RunId, Shot, StopOutcome, StopRecord, TreeSample, TrialView,
+    WatchRequest,
 };
 
 /// How a trial was founded: what is known of it beside its head.
@@ -49,6 +50,8 @@ pub(super) enum Item {
     Dropped(Dropped),
     /// A head; how the trial was founded and where its tree grows, the first time.
     Head(Arc<TrialView>, Option<Origin>, Option<Root>),
+    /// Processes that a tree has gained.
+    Members(RunId, Vec<ProcKey>),
     /// Where a tree grows, known after its trial's head.
     Root(RunId, Root),
     Stop(StopRecord),
@@ -79,6 +82,7 @@ impl Item {
             Item::Input(Event::Register(_)) | Item::Start(_) => 2048,
             // Heads share their view with the snapshots.
             Item::Head(..) => 1024,
+            Item::Members(_, keys) => std::mem::size_of_val(&**keys),
             Item::Stop(_) | Item::Close(..) => 512,
             _ => 0,
         };

@@ -9,6 +9,7 @@ mod item;
 mod ledger;
 mod lock;
 mod machine;
+mod newcomers;
 mod packed;
 mod page;
 mod prune;

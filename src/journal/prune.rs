@@ -69,6 +69,7 @@ fn remove_trials(tx: &Transaction<'_>, before_ms: i64, limit: i64) -> rusqlite::
         "DELETE FROM rung WHERE stop IN (SELECT id FROM stop WHERE run IN (SELECT run FROM gone))",
         "DELETE FROM shot WHERE stop IN (SELECT id FROM stop WHERE run IN (SELECT run FROM gone))",
         "DELETE FROM stop WHERE run IN (SELECT run FROM gone)",
+        "DELETE FROM member WHERE run IN (SELECT run FROM gone)",
         "DELETE FROM trial WHERE run IN (SELECT run FROM gone)",
     ] {
         tx.execute(sql, [])?;

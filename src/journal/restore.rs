@@ -10,7 +10,7 @@ use super::body::{Broken, Json};
 use super::item::Origin;
 use super::machine::Machine;
 use super::tally::Tallied;
-use crate::model::{MetricView, Moment, Name, Root, RunId, TrialState, TrialView};
+use crate::model::{MetricView, Moment, Name, ProcKey, Root, RunId, TrialState, TrialView};
 
 /// So many names of ended trials are remembered, the latest first.
 const NAMES: i64 = 20_000;
@@ -39,6 +39,8 @@ pub struct RestoredTrial {
     pub view: TrialView,
     /// Where its tree grows from, where it is known.
     pub root: Option<Root>,
+    /// Processes that were seen in its tree; many are gone.
+    pub members: Vec<ProcKey>,
     /// How it was founded: its spec, whether it may be stopped, whose process it shares.
     pub origin: Option<Origin>,
     /// Which boot and pid namespace its processes belong to.
@@ -81,6 +83,7 @@ pub(super) fn restore(
     restored.trials = rows(db, sql, params![], living, damage)?;
     for trial in &mut restored.trials {
         tallied.remove(&trial.view.run).into_iter().for_each(|kept| kept.onto(&mut trial.view));
+        trial.members = members(db, trial.view.run)?;
     }
     let since = at.wall_ms.saturating_sub((retention_ns / crate::model::MILLI) as i64);
     let sql = "SELECT head FROM trial WHERE ended_ms >= ? ORDER BY ended_ms";
@@ -89,6 +92,16 @@ pub(super) fn restore(
     let sql = "SELECT head, max(attempt) FROM trial GROUP BY experiment, trial ORDER BY max(run) DESC LIMIT ?";
     restored.attempts = rows(db, sql, params![NAMES], attempt, damage)?;
     Ok(restored)
+}
+
+/// The members that were written down for a trial.
+fn members(db: &Connection, run: RunId) -> rusqlite::Result<Vec<ProcKey>> {
+    let mut statement = db.prepare_cached("SELECT pid, start, inode FROM member WHERE run = ?")?;
+    let member = |row: &Row<'_>| {
+        let (start, inode): (i64, i64) = (row.get(1)?, row.get(2)?);
+        Ok(ProcKey { pid: row.get(0)?, start: start as u64, inode: inode as u64 })
+    };
+    statement.query_map(params![run.0.to_be_bytes()], member)?.collect()
 }
 
 type Read<T> = rusqlite::Result<Result<T, Broken>>;
@@ -123,7 +136,7 @@ fn living(row: &Row<'_>) -> Read<RestoredTrial> {
     let read = || {
         let root = root.as_deref().map(parse).transpose()?;
         let origin = origin.as_deref().map(parse).transpose()?;
-        Ok(RestoredTrial { view: parse(&head)?, root, origin, machine })
+        Ok(RestoredTrial { view: parse(&head)?, root, members: Vec::new(), origin, machine })
     };
     Ok(read())
 }

@@ -10,7 +10,7 @@ use super::error::JournalError;
 use super::item::{Item, Origin};
 use super::lock::{self, Lock, Taken};
 use super::machine::Machine;
-use crate::model::{Moment, Root, RunId, Shot, StopOutcome, StopRecord, TrialView};
+use crate::model::{Moment, ProcKey, Root, RunId, Shot, StopOutcome, StopRecord, TrialView};
 
 /// Version of the tables below, in `user_version`.
 pub(super) const SCHEMA: i64 = 1;
@@ -32,6 +32,9 @@ CREATE TABLE trial (
     boot_id TEXT NOT NULL, pid_ns INTEGER NOT NULL, root TEXT, origin TEXT, head TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX trial_by_name ON trial (experiment, trial, attempt);
 CREATE INDEX trial_by_end ON trial (ended_ms);
+CREATE TABLE member (
+    run BLOB NOT NULL, pid INTEGER NOT NULL, start INTEGER NOT NULL, inode INTEGER NOT NULL,
+    PRIMARY KEY (run, pid, start, inode)) WITHOUT ROWID;
 CREATE TABLE stop (
     id BLOB PRIMARY KEY, run BLOB NOT NULL, rule TEXT NOT NULL, reason TEXT NOT NULL, begun_ms INTEGER NOT NULL,
     ended_ms INTEGER, outcome TEXT, record TEXT NOT NULL) WITHOUT ROWID;
@@ -143,6 +146,7 @@ impl Batch<'_> {
                 self.input(at, item.row().expect("these four are inputs"))
             }
             Item::Head(view, origin, root) => self.head(view, origin.as_ref(), root.as_ref()),
+            Item::Members(run, keys) => self.members(*run, keys),
             Item::Root(run, root) => self.root(*run, root),
             Item::Stop(record) => self.stop(at, record, None),
             Item::Close(record, outcome) => self.stop(at, record, Some(*outcome)),
@@ -192,6 +196,18 @@ impl Batch<'_> {
             origin.map(|o| o.put().to_string()),
             view.put().to_string(),
         ])?;
+        if !view.state.is_living() {
+            self.tx.prepare_cached("DELETE FROM member WHERE run = ?")?.execute(params![key(view.run)])?;
+        }
+        Ok(())
+    }
+
+    fn members(&mut self, run: RunId, keys: &[ProcKey]) -> rusqlite::Result<()> {
+        self.records += keys.len() as u64;
+        let mut insert = self.tx.prepare_cached("INSERT OR IGNORE INTO member VALUES (?, ?, ?, ?)")?;
+        for one in keys {
+            insert.execute(params![key(run), one.pid, one.start as i64, one.inode as i64])?;
+        }
         Ok(())
     }
 
