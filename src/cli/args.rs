@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{Failure, check, completions, explain, heartbeat, list, reload, run, stop, top, watch};
+use super::{Failure, check, completions, daemon, explain, heartbeat, list, reload, run, stop, top, watch};
 use crate::model::{MILLI, Name, SECOND, TrialSpec};
 use crate::policy::config::Listen;
 use crate::wire::check_label;
@@ -37,6 +37,8 @@ no daemon, unknown trial; `run` mirrors its command.
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Watch trials as a daemon: serve the socket and /metrics, stop trials by rules
+    Daemon(daemon::Args),
     /// Run a command as a trial: watch it, stop it by rules, exit as it exits
     Run(run::Args),
     /// Follow a process that is already running (needs a daemon; returns at once)
@@ -66,6 +68,7 @@ impl Command {
     /// What a person has to know.
     pub fn run(self) -> Result<u8, Failure> {
         match self {
+            Command::Daemon(args) => daemon::run(&args),
             Command::Run(args) => run::run(&args),
             Command::Watch(args) => watch::run(&args),
             Command::Heartbeat(args) => heartbeat::run(&args),

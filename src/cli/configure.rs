@@ -1,4 +1,4 @@
-//! The configuration that `daemon` and `run` work with: the file, the flags over it, and the policies they name.
+//! The configuration that `daemon` and `run` work with: the file and the flags over it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,30 +6,20 @@ use std::path::{Path, PathBuf};
 use super::Failure;
 use super::args::Watching;
 use super::diagnostics::{self, Style};
-use crate::model::{Diagnostic, Policy};
+use crate::daemon::StartError;
+use crate::model::Diagnostic;
 use crate::policy::{self, Config};
 use crate::sys::places::Places;
 
-/// Everything a daemon needs to know before it starts.
-#[derive(Debug)]
-pub struct Setup {
-    /// The configuration, flags included.
-    pub config: Config,
-    /// The policies that it names, read and checked.
-    pub policy: Policy,
-    /// The configuration file, if there is one.
-    pub file: Option<PathBuf>,
-}
-
 /// Reads the configuration (`named`, else $EARLYSTOP_CONFIG, else the user's or root's, which need not be there), puts the
-/// flags over it, and reads the policies. Findings go to stderr.
+/// flags over it, and checks the policies that it names, so that nothing is begun with a policy that is refused. Findings
+/// go to stderr.
 ///
 /// # Errors
 /// A file is not there or is refused.
-pub fn load(named: Option<&Path>, flags: &Watching) -> Result<Setup, Failure> {
-    let file = file(named);
-    let mut config = match &file {
-        Some(path) => said("configuration", Config::load(path))?,
+pub fn load(named: Option<&Path>, flags: &Watching) -> Result<Config, Failure> {
+    let mut config = match file(named) {
+        Some(path) => said("configuration", Config::load(&path))?,
         None => Config::default(),
     };
     if !flags.policy.is_empty() {
@@ -45,11 +35,11 @@ pub fn load(named: Option<&Path>, flags: &Watching) -> Result<Setup, Failure> {
         config.state = Some(absolute(state));
     }
     config.settings.observe |= flags.observe;
-    let policy = match config.policy.is_empty() {
-        true => Policy::default(),
-        false => said("policy", policy::load(&config.policy, &config.context()))?,
-    };
-    Ok(Setup { config, policy, file })
+    if !config.policy.is_empty() {
+        // Its warnings are said by the daemon when it reads the policy.
+        policy::load(&config.policy, &config.context()).map_err(|findings| refused("policy", &findings))?;
+    }
+    Ok(config)
 }
 
 /// The file to read. One that somebody named is read even if it is not there, so that its absence is reported.
@@ -63,28 +53,51 @@ fn file(named: Option<&Path>) -> Option<PathBuf> {
 }
 
 /// Paths from the command line keep their meaning wherever the process goes.
-fn absolute(path: &PathBuf) -> PathBuf {
+pub fn absolute(path: &PathBuf) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.clone())
+}
+
+/// Findings as text for stderr.
+pub fn render(findings: &[Diagnostic]) -> String {
+    let style = Style::of(&io::stderr());
+    findings.iter().map(|finding| diagnostics::render(finding, style)).collect()
 }
 
 /// Prints what was found; gives the thing if it was not refused.
 fn said<T>(what: &str, loaded: policy::Loaded<T>) -> Result<T, Failure> {
-    let print = |findings: &[Diagnostic]| {
-        let stderr = io::stderr();
-        // Nobody reads our errors: then there is nobody to tell.
-        let _ = diagnostics::print(findings, Style::of(&stderr), &mut stderr.lock());
-    };
     match loaded {
         Ok((thing, warnings)) => {
-            print(&warnings);
+            eprint!("{}", render(&warnings));
             Ok(thing)
         }
-        Err(findings) => {
-            print(&findings);
-            Err(Failure::new(
-                format!("the {what} is refused"),
-                "`earlystop check FILE` looks at a file without running anything",
-            ))
+        Err(findings) => Err(refused(what, &findings)),
+    }
+}
+
+fn refused(what: &str, findings: &[Diagnostic]) -> Failure {
+    eprint!("{}", render(findings));
+    let hint = "`earlystop check FILE` looks at a file without running anything";
+    Failure::new(format!("the {what} is refused"), hint)
+}
+
+/// A daemon that could not start, for a person.
+pub fn start_failure(e: StartError) -> Failure {
+    match e {
+        StartError::Policy(findings) => {
+            eprint!("{findings}");
+            Failure::new("the policy is refused", "`earlystop check FILE` looks at a file without running anything")
         }
+        e => match e.to_string().split_once("; ") {
+            Some((cause, hint)) => Failure::new(cause, hint),
+            None => Failure::new(e.to_string(), "see `earlystop daemon --help` for where things are put"),
+        },
+    }
+}
+
+/// Where the metrics are, to be pasted into a browser or a scrape configuration.
+pub fn metrics_url(http: &str) -> String {
+    match http.strip_prefix("unix:") {
+        Some(_) => http.to_string(),
+        None => format!("http://{http}/metrics"),
     }
 }

@@ -1,22 +1,27 @@
 //! Who watches the command: a daemon that was joined, or one that `run` carries itself. The rest of `run` sees no
 //! difference.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::Pid;
 
 use super::Args;
-use crate::cli::configure::{self, Setup};
+use crate::cli::configure;
 use crate::cli::{Failure, daemons};
-use crate::model::{Exited, Name, RunId, StopNotice, TrialSpec, Welcome};
+use crate::daemon::{self, DaemonConfig, DaemonHandle, Ended, Registered, Standing};
+use crate::model::{Exited, Name, Refusal, RunId, StopNotice, TrialSpec, Welcome};
+use crate::policy::Config;
 use crate::sys::places::Places;
 use crate::sys::process::Proc;
 use crate::wire::answer::Answer;
@@ -28,8 +33,8 @@ use crate::wire::{Watch, write};
 pub enum Plan {
     /// Join the daemon that answered.
     Join(Box<Client>, PathBuf),
-    /// Carry one: its setup and its socket.
-    Carry(Box<Setup>, PathBuf),
+    /// Carry one: its configuration and its socket.
+    Carry(Box<Config>, PathBuf),
 }
 
 /// What to register.
@@ -55,32 +60,51 @@ pub enum HostNews {
 }
 
 /// The daemon that watches the command.
-#[derive(Debug)]
 pub struct Host {
     bell: Arc<EventFd>,
     news: Receiver<HostNews>,
     kind: Kind,
 }
 
-#[derive(Debug)]
 enum Kind {
     /// The connection, to say on it that the command ended.
     Joined(UnixStream),
-    Carried(Teller),
+    Carried(Box<Carried>),
 }
+
+/// A daemon of our own.
+struct Carried {
+    daemon: Arc<DaemonHandle>,
+    /// The trial, until a thread waits for its end.
+    trial: Cell<Option<Registered>>,
+    waiter: Cell<Option<JoinHandle<()>>>,
+    teller: Teller,
+}
+
+/// A year; a ladder on a process in uninterruptible sleep has no end of its own.
+const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// How news come to the main loop: a message, and a bell that poll(2) hears.
 #[derive(Clone, Debug)]
 struct Teller {
     bell: Arc<EventFd>,
     news: Sender<HostNews>,
+    /// The last news were told.
+    closed: Arc<AtomicBool>,
 }
 
 impl Teller {
     fn tell(&self, news: HostNews) {
+        self.closed.store(true, Ordering::Relaxed);
         // Neither can fail while the main loop lives, and nobody listens when it does not.
         let _ = self.news.send(news);
         let _ = self.bell.write(1);
+    }
+}
+
+impl Teller {
+    fn has_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 }
 
@@ -88,7 +112,7 @@ impl Plan {
     /// Decides whether to join a daemon, and reads the configuration and the policies if not.
     ///
     /// # Errors
-    /// The policy or the configuration is refused; the runtime folder is not to be trusted.
+    /// The policy or the configuration is refused.
     pub fn make(args: &Args) -> Result<Plan, Failure> {
         let places = Places::here();
         if !args.watching.asks_for_its_own() {
@@ -99,12 +123,11 @@ impl Plan {
                 return Ok(Plan::Join(Box::new(client), path));
             }
         }
-        let setup = configure::load(None, &args.watching)?;
-        let made = places.make_runtime();
-        made.map_err(|e| {
-            Failure::new(format!("the folder for the socket cannot be used: {e}"), "see XDG_RUNTIME_DIR")
-        })?;
-        Ok(Plan::Carry(Box::new(setup), places.run_socket(std::process::id())))
+        let mut config = configure::load(None, &args.watching)?;
+        // The file's socket is the daemon's; each `run` has its own.
+        let socket = places.run_socket(std::process::id());
+        config.socket = Some(socket.clone());
+        Ok(Plan::Carry(Box::new(config), socket))
     }
 
     /// The socket that the command's tree will talk to.
@@ -123,10 +146,10 @@ impl Plan {
         let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
         let bell = bell.map_err(|e| Failure::new(format!("cannot make an eventfd: {e}"), "raise `ulimit -n`"))?;
         let bell = Arc::new(bell);
-        let teller = Teller { bell: bell.clone(), news: sender };
+        let teller = Teller { bell: bell.clone(), news: sender, closed: Arc::default() };
         let (kind, welcome) = match self {
             Plan::Join(client, _) => join(*client, registration, teller)?,
-            Plan::Carry(setup, socket) => carry(*setup, &socket, registration, teller)?,
+            Plan::Carry(config, _) => carry(*config, registration, teller)?,
         };
         Ok((Host { bell, news, kind }, welcome))
     }
@@ -152,7 +175,7 @@ impl Host {
                 // A daemon that is gone is noticed by the thread that reads.
                 let _ = (&mut &*stream).write_all(write::exited(exited.run, status, &usage).as_bytes());
             }
-            Kind::Carried(teller) => teller.tell(HostNews::Closed(None)),
+            Kind::Carried(carried) => carried.ended(exited),
         }
     }
 
@@ -161,8 +184,44 @@ impl Host {
         matches!(self.kind, Kind::Joined(_))
     }
 
-    /// Writes what is left to write and lets go.
-    pub fn finish(self) {}
+    /// Writes what is left to write and lets go. One's own daemon is not waited for if it is still on a ladder.
+    pub fn finish(self) {
+        if let Kind::Carried(carried) = self.kind {
+            carried.finish();
+        }
+    }
+}
+
+impl Carried {
+    fn ended(&self, exited: Exited) {
+        self.daemon.exited(exited);
+        let Some(trial) = self.trial.take() else { return };
+        let (daemon, teller) = (self.daemon.clone(), self.teller.clone());
+        let wait = move || match daemon.wait_closed(&trial, FOREVER) {
+            Ended::Stopped(stop) => teller.tell(HostNews::Closed(Some(stop))),
+            Ended::ByItself => teller.tell(HostNews::Closed(None)),
+            // Its main loop is gone, which is a bug of ours; the command's exit code still counts.
+            Ended::NotYet => teller.tell(HostNews::Gone),
+        };
+        match std::thread::Builder::new().name("closing".into()).spawn(wait) {
+            Ok(waiter) => self.waiter.set(Some(waiter)),
+            Err(_) => self.teller.tell(HostNews::Closed(None)),
+        }
+    }
+
+    fn finish(self) {
+        match self.waiter.take() {
+            Some(waiter) if waiter.is_finished() || self.teller.has_closed() => {
+                let _ = waiter.join();
+            }
+            // Somebody was impatient: the ladder is left where it is, and the process ends over it.
+            Some(_) => return,
+            None => {}
+        }
+        if let Some(daemon) = Arc::into_inner(self.daemon) {
+            daemon.shutdown();
+        }
+    }
 }
 
 fn belongs_to_a_run(socket: &Path) -> bool {
@@ -198,19 +257,30 @@ fn listen(mut client: Client, teller: &Teller) {
     }
 }
 
-/// Starts a daemon of our own. The stand-in until `daemon/` is there: it welcomes and watches nothing.
-fn carry(_setup: Setup, _socket: &Path, what: &Registration, teller: Teller) -> Result<(Kind, Welcome), Failure> {
-    let welcome = Welcome {
-        experiment: what.spec.experiment.clone().unwrap_or_else(Name::default_experiment),
-        trial: what.spec.trial.clone().unwrap_or_else(|| what.fallback.clone()),
+/// Starts a daemon of our own and registers the held child with it.
+fn carry(config: Config, what: &Registration, teller: Teller) -> Result<(Kind, Welcome), Failure> {
+    let unseen = |e: std::io::Error| Failure::new(format!("cannot look at the command: {e}"), "is /proc mounted?");
+    let root = Proc::open(what.command.as_raw().unsigned_abs()).map_err(unseen)?;
+    let subreaper = Some(Proc::open(std::process::id()).map_err(unseen)?);
+    let ruleless = config.policy.is_empty();
+    let standing = Standing::Inside(what.run);
+    let daemon = daemon::start(DaemonConfig { config, standing, render: configure::render })
+        .map_err(configure::start_failure)?;
+    let registration = daemon::Registration {
         run: what.run,
-        attempt: 1,
-        last_step: 0,
-        stopped_before: None,
-        visible: true,
-        hint: None,
+        spec: what.spec.clone(),
+        fallback: what.fallback.clone(),
+        root,
+        subreaper,
     };
-    Ok((Kind::Carried(teller), welcome))
+    let refused = |refusal: Refusal| Failure::new(refusal.message, refusal.hint);
+    let trial = daemon.register(registration).map_err(refused)?;
+    let welcome = trial.welcome.clone();
+    let metrics = configure::metrics_url(daemon.http_address());
+    let rules = if ruleless { "; no policy is given, so no rule will stop it" } else { "" };
+    eprintln!("earlystop: watching {}/{}, metrics at {metrics}{rules}", welcome.experiment, welcome.trial);
+    let (daemon, trial) = (Arc::new(daemon), Cell::new(Some(trial)));
+    Ok((Kind::Carried(Box::new(Carried { daemon, trial, waiter: Cell::new(None), teller })), welcome))
 }
 
 #[cfg(test)]

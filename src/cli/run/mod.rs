@@ -10,7 +10,7 @@ use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::Signal;
 use nix::unistd::{getpgrp, getpid};
 
-use super::{Failure, args};
+use super::{Failure, args, log};
 use crate::model::{ExitStatus, Name, RunId, StopNotice, Welcome};
 
 mod forward;
@@ -72,6 +72,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
 }
 
 fn start(args: &Args) -> Result<u8, Failure> {
+    log::start(log::Level::WARN);
     let run = RunId(ulid::Ulid::generate().0);
     let spec = args.naming.spec()?;
     let fallback = made_up_name(&args.command[0], run);

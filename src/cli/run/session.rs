@@ -35,7 +35,6 @@ enum Phase {
 }
 
 /// `run` and its command.
-#[derive(Debug)]
 pub struct Session<'a> {
     /// The command: its pid and its process group.
     pub command: Pid,
