@@ -7,17 +7,25 @@ use super::Failure;
 use super::args::Watching;
 use super::diagnostics::{self, Style};
 use crate::daemon::StartError;
-use crate::model::Diagnostic;
+use crate::model::{Diagnostic, Policy};
 use crate::policy::{self, Config};
 use crate::sys::places::Places;
 
+/// What a daemon is started with.
+#[derive(Debug)]
+pub struct Setup {
+    /// The configuration, flags included.
+    pub config: Config,
+    /// The policies that it names.
+    pub policy: Policy,
+}
+
 /// Reads the configuration (`named`, else $EARLYSTOP_CONFIG, else the user's or root's, which need not be there), puts the
-/// flags over it, and checks the policies that it names, so that nothing is begun with a policy that is refused. Findings
-/// go to stderr.
+/// flags over it, and reads the policies that it names. Findings go to stderr.
 ///
 /// # Errors
 /// A file is not there or is refused.
-pub fn load(named: Option<&Path>, flags: &Watching) -> Result<Config, Failure> {
+pub fn load(named: Option<&Path>, flags: &Watching) -> Result<Setup, Failure> {
     let mut config = match file(named) {
         Some(path) => said("configuration", Config::load(&path))?,
         None => Config::default(),
@@ -35,11 +43,11 @@ pub fn load(named: Option<&Path>, flags: &Watching) -> Result<Config, Failure> {
         config.state = Some(absolute(state));
     }
     config.settings.observe |= flags.observe;
-    if !config.policy.is_empty() {
-        // Its warnings are said by the daemon when it reads the policy.
-        policy::load(&config.policy, &config.context()).map_err(|findings| refused("policy", &findings))?;
-    }
-    Ok(config)
+    let policy = match config.policy.is_empty() {
+        true => Policy::default(),
+        false => said("policy", policy::load(&config.policy, &config.context()))?,
+    };
+    Ok(Setup { config, policy })
 }
 
 /// The file to read. One that somebody named is read even if it is not there, so that its absence is reported.
@@ -70,27 +78,19 @@ fn said<T>(what: &str, loaded: policy::Loaded<T>) -> Result<T, Failure> {
             eprint!("{}", render(&warnings));
             Ok(thing)
         }
-        Err(findings) => Err(refused(what, &findings)),
+        Err(findings) => {
+            eprint!("{}", render(&findings));
+            let hint = "`earlystop check FILE` looks at a file without running anything";
+            Err(Failure::new(format!("the {what} is refused"), hint))
+        }
     }
 }
 
-fn refused(what: &str, findings: &[Diagnostic]) -> Failure {
-    eprint!("{}", render(findings));
-    let hint = "`earlystop check FILE` looks at a file without running anything";
-    Failure::new(format!("the {what} is refused"), hint)
-}
-
 /// A daemon that could not start, for a person.
-pub fn start_failure(e: StartError) -> Failure {
-    match e {
-        StartError::Policy(findings) => {
-            eprint!("{findings}");
-            Failure::new("the policy is refused", "`earlystop check FILE` looks at a file without running anything")
-        }
-        e => match e.to_string().split_once("; ") {
-            Some((cause, hint)) => Failure::new(cause, hint),
-            None => Failure::new(e.to_string(), "see `earlystop daemon --help` for where things are put"),
-        },
+pub fn start_failure(e: &StartError) -> Failure {
+    match e.to_string().split_once("; ") {
+        Some((cause, hint)) => Failure::new(cause, hint),
+        None => Failure::new(e.to_string(), "see `earlystop daemon --help` for where things are put"),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 
 use super::args::Watching;
+use super::configure::Setup;
 use super::{Failure, configure, log};
 use crate::daemon::{self, DaemonConfig, Standing};
 
@@ -41,7 +42,7 @@ Examples:
 /// It could not start.
 pub fn run(args: &Args) -> Result<u8, Failure> {
     log::start(log::Level::INFO);
-    let mut config = configure::load(args.config.as_deref(), &args.watching)?;
+    let Setup { mut config, policy } = configure::load(args.config.as_deref(), &args.watching)?;
     if let Some(socket) = &args.socket {
         config.socket = Some(configure::absolute(socket));
     }
@@ -53,8 +54,8 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     let blocked = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&signals), None);
     blocked.map_err(|e| Failure::new(format!("cannot block signals: {e}"), "try again"))?;
-    let start = DaemonConfig { config, standing: Standing::Alone, render: configure::render };
-    let daemon = daemon::start(start).map_err(configure::start_failure)?;
+    let start = DaemonConfig { config, policy, standing: Standing::Alone, render: configure::render };
+    let daemon = daemon::start(start).map_err(|e| configure::start_failure(&e))?;
     let metrics = configure::metrics_url(daemon.http_address());
     tracing::info!("listening on {}, metrics at {metrics}", daemon.socket().display());
     if ruleless {

@@ -3,8 +3,10 @@
 use std::net::Shutdown;
 use std::time::Duration;
 
+use nix::unistd::{getppid, getsid};
+
 use super::Failure;
-use crate::model::Step;
+use crate::model::{Hello, Step};
 use crate::sys::places::Places;
 use crate::wire::client::{Client, ClientError, candidates};
 use crate::wire::{Speaker, write};
@@ -57,11 +59,32 @@ fn send(args: &Args) -> Result<(), ClientError> {
         ..Step::default()
     };
     let mut client = Client::find(candidates(Places::here().runtime()))?;
+    if may_found() {
+        // The caller is then known, or becomes a trial. A refusal means that it has said hello by itself on a connection
+        // of its own; the daemon decides what the step is worth.
+        let hello = Hello { worker: worker(), ..Hello::default() };
+        client.send(&write::hello(&hello, Speaker::Parent))?;
+        client.receive(PATIENCE)?;
+    }
     client.send(&write::step(&step, Speaker::Parent))?;
     // A step is never answered. The daemon looks up who our parent is, so we have to be there until it has read the
     // line: it closes the connection then.
     client.stream().shutdown(Shutdown::Write)?;
-    client.receive(PATIENCE).map(drop)
+    loop {
+        client.receive(PATIENCE)?;
+    }
+}
+
+/// Whether the caller may become a trial by this if it is none. Not the shell that leads a session: somebody who tries the
+/// command at a prompt does not want the terminal stopped by a rule.
+fn may_found() -> bool {
+    let parent = getppid();
+    std::env::var_os("EARLYSTOP_RUN").is_some() || getsid(Some(parent)).is_ok_and(|leader| leader != parent)
+}
+
+/// The worker's name in data-parallel training.
+fn worker() -> String {
+    std::env::var("RANK").ok().filter(|rank| !rank.is_empty()).unwrap_or_else(|| "0".to_string())
 }
 
 fn metric(text: &str) -> Result<(String, f64), String> {

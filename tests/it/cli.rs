@@ -286,8 +286,9 @@ fn heartbeat_reports_for_its_parent() {
     let house = House::with(|_| None);
     let words =
         ["heartbeat", "--step", "12", "--epoch", "1.5", "--phase", "eval", "--total-steps", "50", "loss=NaN", "a/b=2"];
-    let said = house.ask(&words);
+    let said = Said::of(house.command(&words).env("EARLYSTOP_RUN", "x").output().unwrap());
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), "", ""));
+    assert_eq!(house.heard("hello")[0].0["of"], "parent");
     let sent = &house.heard("step")[0].0;
     assert_eq!(sent["of"], "parent");
     assert_eq!((&sent["step"], &sent["epoch"], &sent["total_steps"]), (&json!(12), &json!(1.5), &json!(50)));

@@ -12,4 +12,5 @@ mod support;
 mod terminal;
 mod thesis;
 mod tidy;
+mod whole;
 mod wire;

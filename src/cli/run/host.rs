@@ -17,11 +17,10 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::Pid;
 
 use super::Args;
-use crate::cli::configure;
+use crate::cli::configure::{self, Setup};
 use crate::cli::{Failure, daemons};
 use crate::daemon::{self, DaemonConfig, DaemonHandle, Ended, Registered, Standing};
 use crate::model::{Exited, Name, Refusal, RunId, StopNotice, TrialSpec, Welcome};
-use crate::policy::Config;
 use crate::sys::places::Places;
 use crate::sys::process::Proc;
 use crate::wire::answer::Answer;
@@ -33,8 +32,8 @@ use crate::wire::{Watch, write};
 pub enum Plan {
     /// Join the daemon that answered.
     Join(Box<Client>, PathBuf),
-    /// Carry one: its configuration and its socket.
-    Carry(Box<Config>, PathBuf),
+    /// Carry one: its setup and its socket.
+    Carry(Box<Setup>, PathBuf),
 }
 
 /// What to register.
@@ -123,11 +122,11 @@ impl Plan {
                 return Ok(Plan::Join(Box::new(client), path));
             }
         }
-        let mut config = configure::load(None, &args.watching)?;
+        let mut setup = configure::load(None, &args.watching)?;
         // The file's socket is the daemon's; each `run` has its own.
         let socket = places.run_socket(std::process::id());
-        config.socket = Some(socket.clone());
-        Ok(Plan::Carry(Box::new(config), socket))
+        setup.config.socket = Some(socket.clone());
+        Ok(Plan::Carry(Box::new(setup), socket))
     }
 
     /// The socket that the command's tree will talk to.
@@ -149,7 +148,7 @@ impl Plan {
         let teller = Teller { bell: bell.clone(), news: sender, closed: Arc::default() };
         let (kind, welcome) = match self {
             Plan::Join(client, _) => join(*client, registration, teller)?,
-            Plan::Carry(config, _) => carry(*config, registration, teller)?,
+            Plan::Carry(setup, _) => carry(*setup, registration, teller)?,
         };
         Ok((Host { bell, news, kind }, welcome))
     }
@@ -258,14 +257,15 @@ fn listen(mut client: Client, teller: &Teller) {
 }
 
 /// Starts a daemon of our own and registers the held child with it.
-fn carry(config: Config, what: &Registration, teller: Teller) -> Result<(Kind, Welcome), Failure> {
+fn carry(setup: Setup, what: &Registration, teller: Teller) -> Result<(Kind, Welcome), Failure> {
     let unseen = |e: std::io::Error| Failure::new(format!("cannot look at the command: {e}"), "is /proc mounted?");
     let root = Proc::open(what.command.as_raw().unsigned_abs()).map_err(unseen)?;
     let subreaper = Some(Proc::open(std::process::id()).map_err(unseen)?);
+    let Setup { config, policy } = setup;
     let ruleless = config.policy.is_empty();
     let standing = Standing::Inside(what.run);
-    let daemon = daemon::start(DaemonConfig { config, standing, render: configure::render })
-        .map_err(configure::start_failure)?;
+    let daemon = daemon::start(DaemonConfig { config, policy, standing, render: configure::render })
+        .map_err(|e| configure::start_failure(&e))?;
     let registration = daemon::Registration {
         run: what.run,
         spec: what.spec.clone(),
