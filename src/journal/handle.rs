@@ -20,7 +20,7 @@ use crate::model::{
 };
 
 /// Records that may wait for the writer.
-const CHANNEL: usize = 16_384;
+const CHANNEL: usize = 8192;
 /// Bytes that they may hold while they wait.
 const WAITING: usize = 16 << 20;
 /// So many beginnings are remembered until the trial's first head comes.
@@ -139,7 +139,7 @@ impl Journal {
     /// The engine gets this now.
     pub fn event(&mut self, at: Moment, event: &Event) {
         self.remember_origin(event);
-        let item = Item::Input(self.slim(event));
+        let item = Item::Input(Box::new(self.slim(event)));
         self.send(at, item);
     }
 

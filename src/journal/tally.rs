@@ -278,3 +278,46 @@ fn take_metric(eye: &mut Eye) -> Option<MetricView> {
         last_word: perhaps(eye, Eye::f64)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::body::tests_of_trial::view;
+    use crate::model::TrialState;
+
+    fn snapshot(views: &[TrialView]) -> Snapshot {
+        Snapshot { trials: views.iter().cloned().map(Arc::new).collect(), ..Snapshot::default() }
+    }
+
+    fn of(view: &TrialView) -> Tallied {
+        let (totals, progress, metrics) = (view.totals.clone(), view.progress.clone(), view.metrics.clone());
+        Tallied { totals, progress, metrics, stops: view.stops.clone(), saved: view.saved.clone() }
+    }
+
+    #[test]
+    fn what_was_shown_last_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j.sqlite");
+        let (mut tally, none) = Tally::beside(&path, Machine::here()).unwrap();
+        assert!(none.is_empty());
+        let mut views = [view(RunId(1), TrialState::Running), view(RunId(2), TrialState::Stopping)];
+        let ended = view(RunId(3), TrialState::Completed);
+        // Often enough to fill a file several times.
+        for round in 0..2000 {
+            views[0].progress.heartbeats = round;
+            views[0].metrics.entry("rmse".into()).or_default().best = None;
+            views[1].totals.cpu.first = round as f64;
+            tally.keep(&snapshot(&[views[0].clone(), views[1].clone(), ended.clone()])).unwrap();
+        }
+        drop(tally);
+        let (_, known) = Tally::beside(&path, Machine::here()).unwrap();
+        assert_eq!(known, BTreeMap::from([(RunId(1), of(&views[0])), (RunId(2), of(&views[1]))]));
+    }
+
+    #[test]
+    fn a_cut_entry_is_none() {
+        let bytes = encode(&view(RunId(1), TrialState::Running));
+        assert!(decode(&bytes).is_some());
+        (0..bytes.len()).for_each(|end| assert_eq!(decode(&bytes[..end]), None));
+    }
+}
