@@ -72,7 +72,7 @@ impl Writer {
             // The last batch did not go in: more of them would only have to wait here instead of in the channel.
             return self.wait_for_the_disk();
         }
-        let mut until = Instant::now() + Duration::from_secs(3600);
+        let mut until = self.prune_at.max(Instant::now());
         while self.pending.len() < BATCH {
             match self.receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(record) => {
