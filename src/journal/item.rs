@@ -47,8 +47,13 @@ pub(super) enum Item {
     Start(Box<Start>),
     End,
     Dropped(Dropped),
-    /// A head; how the trial was founded and where its tree grows, the first time.
-    Head(Arc<TrialView>, Option<Origin>, Option<Root>),
+    /// A head with its number in the tally; how the trial was founded and where its tree grows, the first time.
+    Head {
+        view: Arc<TrialView>,
+        origin: Option<Origin>,
+        root: Option<Root>,
+        number: u64,
+    },
     /// Where a tree grows, known after its trial's head.
     Root(RunId, Root),
     Stop(StopRecord),
@@ -74,7 +79,7 @@ impl Item {
             Item::Input(event) => std::mem::size_of::<Event>() + event_weight(event),
             Item::Start(_) => 1024,
             // Heads share their view with the snapshots.
-            Item::Head(..) => 1024,
+            Item::Head { .. } => 1024,
             Item::Stop(_) | Item::Close(..) => 512,
             _ => 0,
         };

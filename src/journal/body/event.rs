@@ -30,7 +30,8 @@ pub enum Input {
     Event(Event),
     /// A policy came into force: file and text of each part.
     Policy(BTreeMap<PathBuf, String>),
-    /// A daemon began; what came in before belongs to an earlier life.
+    /// A daemon began; what came in before belongs to an earlier life. Without an [`Input::Ended`] before it that life was
+    /// killed, and what came in during its last moments is missing.
     Started(Start),
     /// A daemon came to its end in good order.
     Ended,

@@ -224,7 +224,7 @@ fn killed_again_and_again_no_counter_is_lower_than_it_was_shown() {
         let mut killed = false;
         for (n, text) in lines.filter_map(|l| l.strip_prefix("shown ").map(str::to_string)).enumerate() {
             shown = text.parse::<u64>().unwrap();
-            if n > 150 * round && !killed && path.with_extension("sqlite-wal").exists() | path.exists() {
+            if n > 40 * round && !killed {
                 child.kill();
                 killed = true;
             }
@@ -232,8 +232,8 @@ fn killed_again_and_again_no_counter_is_lower_than_it_was_shown() {
         let read = Reader::open(&path).map(|reader| reader.map(|r| r.map(drop)).collect::<Result<Vec<()>, _>>());
         assert!(matches!(read, Ok(Ok(_))), "round {round}: {read:?}");
         let (journal, restored) = Journal::open(config(&path)).unwrap();
-        // The head goes into SQLite within a fifth of a second; before that there is no trial to have counters.
-        let Some(trial) = restored.trials.first() else { continue };
+        // Even where SQLite did not have its head yet.
+        let trial = restored.trials.first().expect("it lived");
         assert!(
             trial.view.progress.steps_total >= shown,
             "round {round}: {} < {shown}",
