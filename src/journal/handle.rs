@@ -190,7 +190,7 @@ impl Journal {
 
     fn lose_tally(&mut self, error: &std::io::Error) -> u64 {
         tracing::warn!("counters will not outlive a crash: {error}");
-        self.tally = None;
+        self.tally.take().into_iter().for_each(Tally::remove);
         0
     }
 
@@ -207,10 +207,10 @@ impl Journal {
     pub fn close(mut self, at: Moment) {
         self.send(at, Item::End);
         self.finish();
-        if self.living.is_empty()
-            && let Some(tally) = self.tally.take()
-        {
-            tally.remove();
+        match self.tally.take() {
+            Some(tally) if self.living.is_empty() => tally.remove(),
+            Some(mut tally) => drop(tally.settle()),
+            None => {}
         }
     }
 
@@ -288,9 +288,9 @@ impl Drop for Journal {
 /// Heads that a killed daemon had not written yet go into the file before anything is read from it.
 fn take_over(store: &mut Store, tally: Option<&mut Tally>, left: &Left) {
     let (Some(tally), Some(machine)) = (tally, &left.machine) else { return };
-    match store.write_left(machine, &left.heads) {
-        Ok(()) => tally.all_written(),
-        Err(error) => tracing::warn!("{}: the last heads cannot be written yet: {error}", store.path.display()),
+    let written = store.write_left(machine, &left.heads).map_err(|e| e.to_string());
+    if let Err(error) = written.and_then(|()| tally.all_written().map_err(|e| e.to_string())) {
+        tracing::warn!("{}: the last heads cannot be written yet: {error}", store.path.display());
     }
 }
 

@@ -127,10 +127,15 @@ impl Tally {
         self.written.clone()
     }
 
-    /// All heads that an earlier life left are written.
-    pub fn all_written(&mut self) {
+    /// All heads so far are written: the file forgets them.
+    pub fn all_written(&mut self) -> io::Result<()> {
         self.written.store(self.number, Ordering::Relaxed);
-        self.heads.clear();
+        self.turn(0)
+    }
+
+    /// Forgets the heads that are written by now: the last thing of a life in good order.
+    pub fn settle(&mut self) -> io::Result<()> {
+        self.turn(0)
     }
 
     /// Keeps the living trials of a snapshot; those that did not change cost a comparison of pointers.
@@ -161,7 +166,7 @@ impl Tally {
         Ok(())
     }
 
-    /// Takes the files away: nobody lives that it could speak of.
+    /// Takes the files away: nobody lives that it could speak of, or what it holds would be old by the next life.
     pub fn remove(self) {
         for path in &self.paths {
             let _ = std::fs::remove_file(path);
@@ -399,7 +404,9 @@ mod tests {
         let (mut tally, left) = Tally::beside(&path, Machine::here()).unwrap();
         assert_eq!(left.machine, Some(Machine::here()));
         assert_eq!(left.heads, vec![noted(&view(RunId(2), TrialState::Stopping))], "the first one was written");
-        tally.all_written();
+        tally.all_written().unwrap();
+        drop(tally);
+        assert!(Tally::beside(&path, Machine::here()).unwrap().1.heads.is_empty());
         assert_eq!(left.figures, BTreeMap::from([(RunId(1), of(&views[0])), (RunId(2), of(&views[1]))]));
     }
 
