@@ -14,14 +14,15 @@ use super::machine::Machine;
 use super::newcomers::Newcomers;
 use super::restore::{Restored, restore};
 use super::store::{Refused, Store};
-use super::tally::Tally;
+use super::tally::{Left, Noted, Tally};
 use super::writer::Writer;
 use crate::model::{
     Counters, DropReason, Effect, Event, Line, Moment, Request, Root, RunId, Said, Settings, Snapshot, TreeSample,
+    TrialView,
 };
 
 /// Records that may wait for the writer.
-const CHANNEL: usize = 16_384;
+const CHANNEL: usize = 8192;
 /// Bytes that they may hold while they wait.
 const WAITING: usize = 16 << 20;
 /// So many beginnings are remembered until the trial's first head comes.
@@ -84,7 +85,7 @@ impl Journal {
     /// later version wrote it, it is damaged. On a full or read-only disk it begins without its file and tries on.
     pub fn open(config: Config) -> Result<(Journal, Restored), JournalError> {
         let machine = Machine::here();
-        let store = match Store::open(&config.path, &machine, config.at) {
+        let mut store = match Store::open(&config.path, &machine, config.at) {
             Ok(store) => Some(store),
             Err(Refused::Forever(error)) => return Err(error),
             Err(Refused::ForNow(why)) => {
@@ -93,16 +94,19 @@ impl Journal {
                 None
             }
         };
-        let (tally, tallied) = match Tally::beside(&config.path, machine.clone()) {
-            Ok((tally, tallied)) => (Some(tally), tallied),
+        let (mut tally, left) = match Tally::beside(&config.path, machine.clone()) {
+            Ok((tally, left)) => (Some(tally), left),
             Err(error) => {
                 tracing::warn!("{}: counters will not outlive a crash: {error}", config.path.display());
-                (None, BTreeMap::new())
+                (None, Left::default())
             }
         };
-        let restored = match &store {
-            Some(store) => restore(&store.db, tallied, config.at, config.settings.ended_retention_ns)
-                .map_err(|error| JournalError::Damaged { path: config.path.clone(), what: error.to_string() })?,
+        let restored = match &mut store {
+            Some(store) => {
+                take_over(store, tally.as_mut(), &left);
+                restore(&store.db, left.figures, config.at, config.settings.ended_retention_ns)
+                    .map_err(|error| JournalError::Damaged { path: config.path.clone(), what: error.to_string() })?
+            }
             None => Restored::default(),
         };
         restored.damage.iter().for_each(|what| tracing::warn!("{}: {what}", config.path.display()));
@@ -116,7 +120,8 @@ impl Journal {
     fn start(config: &Config, machine: Machine, store: Option<Store>, tally: Option<Tally>) -> Journal {
         let (sender, receiver) = sync_channel(CHANNEL);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let writer = Writer::new(config.clone(), machine, waiting.clone(), receiver, store);
+        let written = tally.as_ref().map(Tally::written).unwrap_or_default();
+        let writer = Writer::new(config.clone(), machine, waiting.clone(), receiver, store, written);
         let thread = std::thread::Builder::new().name("journal".into()).spawn(move || writer.run());
         let thread = thread.inspect_err(|e| tracing::error!("no thread for the journal: {e}")).ok();
         Journal {
@@ -143,7 +148,7 @@ impl Journal {
     pub fn event(&mut self, at: Moment, event: &Event) {
         self.remember_origin(event);
         self.remember_members(at, event);
-        let item = Item::Input(self.slim(event));
+        let item = Item::Input(Box::new(self.slim(event)));
         self.send(at, item);
     }
 
@@ -160,18 +165,7 @@ impl Journal {
                 self.roots.remove(run);
                 self.newcomers.forget(*run);
             }
-            Effect::Head(view) => {
-                let run = view.run;
-                let origin = self.origins.remove(&run);
-                let item = Item::Head(view.clone(), origin.clone(), self.roots.get(&run).copied());
-                match view.state.is_living() {
-                    true => self.living.insert(run),
-                    false => self.living.remove(&run),
-                };
-                if !self.send(at, item) {
-                    origin.into_iter().for_each(|origin| drop(self.origins.insert(run, origin)));
-                }
-            }
+            Effect::Head(view) => self.head(at, view),
             Effect::Record(record) => drop(self.send(at, Item::Stop(record.clone()))),
             Effect::Close(record, outcome) => drop(self.send(at, Item::Close(record.clone(), *outcome))),
             Effect::Signal(shot) => drop(self.send(at, Item::Shot(*shot))),
@@ -180,13 +174,37 @@ impl Journal {
         }
     }
 
+    /// The head is in the tally at once and in SQLite soon.
+    fn head(&mut self, at: Moment, view: &Arc<TrialView>) {
+        let run = view.run;
+        match view.state.is_living() {
+            true => self.living.insert(run),
+            false => self.living.remove(&run),
+        };
+        let (origin, root) = (self.origins.remove(&run), self.roots.get(&run).copied());
+        let noted = Noted { view: (**view).clone(), origin, root };
+        let number = match self.tally.as_mut().map_or(Ok(0), |tally| tally.note(&noted)) {
+            Ok(number) => number,
+            Err(error) => self.lose_tally(&error),
+        };
+        let sent = self.send(at, Item::Head { view: view.clone(), origin: noted.origin.clone(), root, number });
+        if !sent && let Some(origin) = noted.origin {
+            self.origins.insert(run, origin);
+        }
+    }
+
+    fn lose_tally(&mut self, error: &std::io::Error) -> u64 {
+        tracing::warn!("counters will not outlive a crash: {error}");
+        self.tally.take().into_iter().for_each(Tally::remove);
+        0
+    }
+
     /// This is what a scrape may see from now on: counters of living trials are kept in a mapped file, so that the next
     /// life never shows lower ones. To be called before the snapshot is published; copies memory, waits for nothing.
     pub fn keep(&mut self, snapshot: &Snapshot) {
-        let Some(tally) = &mut self.tally else { return };
-        if let Err(error) = tally.keep(snapshot) {
-            tracing::warn!("counters will not outlive a crash: {error}");
-            self.tally = None;
+        let kept = self.tally.as_mut().map_or(Ok(()), |tally| tally.keep(snapshot));
+        if let Err(error) = kept {
+            self.lose_tally(&error);
         }
     }
 
@@ -194,10 +212,10 @@ impl Journal {
     pub fn close(mut self, at: Moment) {
         self.send(at, Item::End);
         self.finish();
-        if self.living.is_empty()
-            && let Some(tally) = self.tally.take()
-        {
-            tally.remove();
+        match self.tally.take() {
+            Some(tally) if self.living.is_empty() => tally.remove(),
+            Some(mut tally) => drop(tally.settle()),
+            None => {}
         }
     }
 
@@ -280,6 +298,15 @@ impl Journal {
 impl Drop for Journal {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+/// Heads that a killed daemon had not written yet go into the file before anything is read from it.
+fn take_over(store: &mut Store, tally: Option<&mut Tally>, left: &Left) {
+    let (Some(tally), Some(machine)) = (tally, &left.machine) else { return };
+    let written = store.write_left(machine, &left.heads).map_err(|e| e.to_string());
+    if let Err(error) = written.and_then(|()| tally.all_written().map_err(|e| e.to_string())) {
+        tracing::warn!("{}: the last heads cannot be written yet: {error}", store.path.display());
     }
 }
 

@@ -44,14 +44,19 @@ impl Json for Origin {
 /// One record to be written.
 #[derive(Debug)]
 pub(super) enum Item {
-    Input(Event),
+    Input(Box<Event>),
     Start(Box<Start>),
     End,
     Dropped(Dropped),
-    /// A head; how the trial was founded and where its tree grows, the first time.
-    Head(Arc<TrialView>, Option<Origin>, Option<Root>),
     /// Processes that a tree has gained.
     Members(RunId, Vec<ProcKey>),
+    /// A head with its number in the tally; how the trial was founded and where its tree grows, the first time.
+    Head {
+        view: Arc<TrialView>,
+        origin: Option<Origin>,
+        root: Option<Root>,
+        number: u64,
+    },
     /// Where a tree grows, known after its trial's head.
     Root(RunId, Root),
     Stop(StopRecord),
@@ -74,19 +79,26 @@ impl Item {
     /// About how many bytes it holds while it waits.
     pub fn weight(&self) -> usize {
         let inner = match self {
-            Item::Input(Event::Tick(tick)) => tick.trees.iter().map(tree_weight).sum(),
-            Item::Input(Event::Reading(reading)) => tree_weight(&reading.sample),
-            Item::Input(Event::Tree(tree)) => std::mem::size_of_val(&*tree.members),
-            Item::Input(Event::Swept(swept)) => std::mem::size_of_val(&*swept.left),
-            Item::Input(Event::Line(_)) => 2048,
-            Item::Input(Event::Register(_)) | Item::Start(_) => 2048,
+            Item::Input(event) => std::mem::size_of::<Event>() + event_weight(event),
+            Item::Start(_) => 1024,
             // Heads share their view with the snapshots.
-            Item::Head(..) => 1024,
+            Item::Head { .. } => 1024,
             Item::Members(_, keys) => std::mem::size_of_val(&**keys),
             Item::Stop(_) | Item::Close(..) => 512,
             _ => 0,
         };
         std::mem::size_of::<Item>() + inner
+    }
+}
+
+fn event_weight(event: &Event) -> usize {
+    match event {
+        Event::Tick(tick) => tick.trees.iter().map(tree_weight).sum(),
+        Event::Reading(reading) => tree_weight(&reading.sample),
+        Event::Tree(tree) => std::mem::size_of_val(&*tree.members),
+        Event::Swept(swept) => std::mem::size_of_val(&*swept.left),
+        Event::Line(_) | Event::Register(_) => 2048,
+        _ => 0,
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn take(journal: &Path, wall_ms: i64) -> io::Result<Taken> {
         Err(error) => return Err(error.into()),
     }
     // Only for the message to a second daemon: on a full disk the lock holds all the same.
-    let _ = file.set_len(0).and_then(|()| write!(file, "{} {}\n", std::process::id(), utc(wall_ms)));
+    let _ = file.set_len(0).and_then(|()| writeln!(file, "{} {}", std::process::id(), utc(wall_ms)));
     Ok(Taken::Ours(Lock { _file: file }))
 }
 

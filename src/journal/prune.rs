@@ -82,12 +82,14 @@ fn remove_trials(tx: &Transaction<'_>, before_ms: i64, limit: i64) -> rusqlite::
     Ok(chosen as i64)
 }
 
+/// The inputs that may go; those that are kept for their meaning stand at the front for long.
+const OLDEST: &str = "SELECT min(seq), max(seq) FROM input WHERE kind NOT IN ('policy', 'started', 'dropped')";
+
 /// Nothing has ended, and still there is too much: the oldest tenth of the inputs goes.
 fn remove_oldest_inputs(tx: &Transaction<'_>) -> rusqlite::Result<i64> {
-    let (first, last): (Option<i64>, Option<i64>) =
-        tx.query_row("SELECT min(seq), max(seq) FROM input", [], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let (first, last): (Option<i64>, Option<i64>) = tx.query_row(OLDEST, [], |r| Ok((r.get(0)?, r.get(1)?)))?;
     let (Some(first), Some(last)) = (first, last) else { return Ok(0) };
-    let rows = remove_before(tx, first + (last - first) / 10)?;
+    let rows = remove_before(tx, first + (last - first) / 10 + 1)?;
     mark(tx, rows)?;
     Ok(rows as i64)
 }

@@ -10,6 +10,7 @@ use super::error::JournalError;
 use super::item::{Item, Origin};
 use super::lock::{self, Lock, Taken};
 use super::machine::Machine;
+use super::tally::Noted;
 use crate::model::{Moment, ProcKey, Root, RunId, Shot, StopOutcome, StopRecord, TrialView};
 
 /// Version of the tables below, in `user_version`.
@@ -112,6 +113,16 @@ impl Store {
         written
     }
 
+    /// Writes heads that a killed daemon could not: they belong to its boot and pid namespace.
+    pub fn write_left(&mut self, machine: &Machine, heads: &[Noted]) -> rusqlite::Result<()> {
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut batch = Batch { tx: &tx, machine, seq: &mut self.seq, records: 0 };
+        for noted in heads {
+            batch.head(&noted.view, noted.origin.as_ref(), noted.root.as_ref())?;
+        }
+        tx.commit()
+    }
+
     fn try_write(&mut self, items: &[(Moment, Item)]) -> rusqlite::Result<u64> {
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut batch = Batch { tx: &tx, machine: &self.machine, seq: &mut self.seq, records: 0 };
@@ -145,7 +156,7 @@ impl Batch<'_> {
             Item::Input(_) | Item::Start(_) | Item::End | Item::Dropped(_) => {
                 self.input(at, item.row().expect("these four are inputs"))
             }
-            Item::Head(view, origin, root) => self.head(view, origin.as_ref(), root.as_ref()),
+            Item::Head { view, origin, root, .. } => self.head(view, origin.as_ref(), root.as_ref()),
             Item::Members(run, keys) => self.members(*run, keys),
             Item::Root(run, root) => self.root(*run, root),
             Item::Stop(record) => self.stop(at, record, None),

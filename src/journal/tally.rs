@@ -1,16 +1,20 @@
-//! The counters of living trials as they were last shown, in a mapped file: a daemon killed at any instruction comes back
-//! with counters that are never lower than what was scraped.
+//! What must outlive a daemon that is killed before SQLite has it, in a mapped file: the counters of living trials as they
+//! were last shown, so that the next life never shows lower ones, and heads that the writer has not written yet.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fmt, io};
 
+use super::body::{Json, record};
 use super::bytes::{Eye, Pen};
+use super::item::Origin;
 use super::machine::Machine;
 use super::page::Turns;
 use crate::model::{
-    MetricView, Mode, Moment, Pair, Progress, RunId, STEP_BUCKETS, Snapshot, StepTimes, StopOutcome, Totals, TrialView,
+    MetricView, Mode, Moment, Pair, Progress, Root, RunId, STEP_BUCKETS, Snapshot, StepTimes, StopOutcome, Totals,
+    TrialView,
 };
 
 /// Bytes of a file at first: some 300 trials. It grows with the living trials.
@@ -37,12 +41,36 @@ impl Tallied {
     }
 }
 
+/// A head that may not be in SQLite yet.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Noted {
+    pub view: TrialView,
+    pub origin: Option<Origin>,
+    pub root: Option<Root>,
+}
+record!(Noted { view, origin, root });
+
+/// What an earlier life left.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    pub figures: BTreeMap<RunId, Tallied>,
+    pub heads: Vec<Noted>,
+    /// Who wrote it; `None` where there was nothing.
+    pub machine: Option<Machine>,
+}
+
 /// The file and what it holds.
 pub(super) struct Tally {
     turns: Turns,
     paths: [PathBuf; 2],
     kept: BTreeMap<RunId, (Option<Arc<TrialView>>, Vec<u8>)>,
+    heads: BTreeMap<RunId, (u64, Vec<u8>)>,
+    number: u64,
+    written: Arc<AtomicU64>,
 }
+
+const FIGURES: u8 = 0;
+const HEAD: u8 = 1;
 
 impl fmt::Debug for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,19 +80,62 @@ impl fmt::Debug for Tally {
 
 impl Tally {
     /// Opens the tally beside `journal` and reads what an earlier life left.
-    pub fn beside(journal: &Path, machine: Machine) -> io::Result<(Tally, BTreeMap<RunId, Tallied>)> {
+    pub fn beside(journal: &Path, machine: Machine) -> io::Result<(Tally, Left)> {
         let paths = ["tally-a", "tally-b"].map(|end| journal.with_extension(end));
         let (turns, found) = Turns::open(&paths, SIZE, machine)?;
-        let mut kept = BTreeMap::new();
-        for bytes in found.into_iter().flat_map(|f| f.entries) {
-            if let Some(run) = Eye(&bytes).u128() {
-                kept.insert(RunId(run), (None, bytes));
+        let (kept, heads, written) = (BTreeMap::new(), BTreeMap::new(), Arc::default());
+        let mut tally = Tally { turns, paths, kept, heads, number: 0, written };
+        let mut left = Left::default();
+        for bytes in found.into_iter().flat_map(|found| {
+            left.machine = Some(found.machine);
+            found.entries
+        }) {
+            let mut eye = Eye(&bytes);
+            match (eye.u8(), eye.u128().map(RunId)) {
+                (Some(FIGURES), Some(run)) => drop(tally.kept.insert(run, (None, bytes))),
+                (Some(HEAD), Some(run)) => {
+                    tally.number += 1;
+                    tally.heads.insert(run, (tally.number, bytes));
+                }
+                _ => {}
             }
         }
-        let known = kept.iter().filter_map(|(run, (_, bytes))| Some((*run, decode(bytes)?))).collect();
-        let mut tally = Tally { turns, paths, kept };
+        left.figures = tally.kept.iter().filter_map(|(run, (_, bytes))| Some((*run, decode(bytes)?))).collect();
+        left.heads = tally.heads.values().filter_map(|(_, bytes)| read_head(bytes)).collect();
         tally.turn(0)?;
-        Ok((tally, known))
+        Ok((tally, left))
+    }
+
+    /// Keeps a head until the writer says that its number is written; returns the number.
+    pub fn note(&mut self, noted: &Noted) -> io::Result<u64> {
+        let mut pen = Pen::default();
+        pen.u8(HEAD);
+        pen.u128(noted.view.run.0);
+        pen.text(&noted.put().to_string());
+        self.number += 1;
+        let room = self.turns.append(&pen.0);
+        let length = pen.0.len();
+        self.heads.insert(noted.view.run, (self.number, pen.0));
+        if !room {
+            self.turn(length)?;
+        }
+        Ok(self.number)
+    }
+
+    /// Where the writer says up to which number heads are written.
+    pub fn written(&self) -> Arc<AtomicU64> {
+        self.written.clone()
+    }
+
+    /// All heads so far are written: the file forgets them.
+    pub fn all_written(&mut self) -> io::Result<()> {
+        self.written.store(self.number, Ordering::Relaxed);
+        self.turn(0)
+    }
+
+    /// Forgets the heads that are written by now: the last thing of a life in good order.
+    pub fn settle(&mut self) -> io::Result<()> {
+        self.turn(0)
     }
 
     /// Keeps the living trials of a snapshot; those that did not change cost a comparison of pointers.
@@ -84,6 +155,10 @@ impl Tally {
                 self.turn(self.kept[&view.run].1.len())?;
             }
         }
+        let written = self.written.load(Ordering::Relaxed);
+        if self.heads.values().any(|(number, _)| *number <= written) {
+            self.heads.retain(|_, (number, _)| *number > written);
+        }
         if self.kept.len() > count {
             let runs: std::collections::BTreeSet<RunId> = living().map(|view| view.run).collect();
             self.kept.retain(|run, _| runs.contains(run));
@@ -91,7 +166,7 @@ impl Tally {
         Ok(())
     }
 
-    /// Takes the files away: nobody lives that it could speak of.
+    /// Takes the files away: nobody lives that it could speak of, or what it holds would be old by the next life.
     pub fn remove(self) {
         for path in &self.paths {
             let _ = std::fs::remove_file(path);
@@ -99,13 +174,24 @@ impl Tally {
     }
 
     fn turn(&mut self, more: usize) -> io::Result<()> {
-        let entries: Vec<Vec<u8>> = self.kept.values().map(|(_, bytes)| bytes.clone()).collect();
+        let written = self.written.load(Ordering::Relaxed);
+        self.heads.retain(|_, (number, _)| *number > written);
+        let (heads, figures) = (self.heads.values().map(|(_, b)| b), self.kept.values().map(|(_, b)| b));
+        let entries: Vec<Vec<u8>> = heads.chain(figures).cloned().collect();
         self.turns.turn(&entries, more)
     }
 }
 
+fn read_head(bytes: &[u8]) -> Option<Noted> {
+    let mut eye = Eye(bytes);
+    eye.u8()?;
+    eye.u128()?;
+    Noted::take(&serde_json::from_str(eye.text()?).ok()?).ok()
+}
+
 fn encode(view: &TrialView) -> Vec<u8> {
     let mut pen = Pen(Vec::with_capacity(1024));
+    pen.u8(FIGURES);
     pen.u128(view.run.0);
     put_totals(&mut pen, &view.totals);
     put_progress(&mut pen, &view.progress);
@@ -127,6 +213,7 @@ fn encode(view: &TrialView) -> Vec<u8> {
 
 fn decode(bytes: &[u8]) -> Option<Tallied> {
     let mut eye = Eye(bytes);
+    eye.u8()?;
     eye.u128()?;
     let totals = take_totals(&mut eye)?;
     let progress = take_progress(&mut eye)?;
@@ -277,4 +364,56 @@ fn take_metric(eye: &mut Eye) -> Option<MetricView> {
         reports: eye.u64()?,
         last_word: perhaps(eye, Eye::f64)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::body::tests_of_trial::view;
+    use crate::model::TrialState;
+
+    fn snapshot(views: &[TrialView]) -> Snapshot {
+        Snapshot { trials: views.iter().cloned().map(Arc::new).collect(), ..Snapshot::default() }
+    }
+
+    fn of(view: &TrialView) -> Tallied {
+        let (totals, progress, metrics) = (view.totals.clone(), view.progress.clone(), view.metrics.clone());
+        Tallied { totals, progress, metrics, stops: view.stops.clone(), saved: view.saved.clone() }
+    }
+
+    #[test]
+    fn what_was_shown_last_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j.sqlite");
+        let (mut tally, none) = Tally::beside(&path, Machine::here()).unwrap();
+        assert!(none.figures.is_empty() && none.heads.is_empty() && none.machine.is_none());
+        let noted = |view: &TrialView| Noted { view: view.clone(), origin: None, root: None };
+        let mut views = [view(RunId(1), TrialState::Running), view(RunId(2), TrialState::Stopping)];
+        let ended = view(RunId(3), TrialState::Completed);
+        assert_eq!(tally.note(&noted(&views[0])).unwrap(), 1);
+        assert_eq!(tally.note(&noted(&views[1])).unwrap(), 2);
+        tally.written().store(1, Ordering::Relaxed);
+        // Often enough to fill a file several times.
+        for round in 0..2000 {
+            views[0].progress.heartbeats = round;
+            views[0].metrics.entry("rmse".into()).or_default().best = None;
+            views[1].totals.cpu.first = round as f64;
+            tally.keep(&snapshot(&[views[0].clone(), views[1].clone(), ended.clone()])).unwrap();
+        }
+        drop(tally);
+        let (mut tally, left) = Tally::beside(&path, Machine::here()).unwrap();
+        assert_eq!(left.machine, Some(Machine::here()));
+        assert_eq!(left.heads, vec![noted(&view(RunId(2), TrialState::Stopping))], "the first one was written");
+        tally.all_written().unwrap();
+        drop(tally);
+        assert!(Tally::beside(&path, Machine::here()).unwrap().1.heads.is_empty());
+        assert_eq!(left.figures, BTreeMap::from([(RunId(1), of(&views[0])), (RunId(2), of(&views[1]))]));
+    }
+
+    #[test]
+    fn a_cut_entry_is_none() {
+        let bytes = encode(&view(RunId(1), TrialState::Running));
+        assert!(decode(&bytes).is_some());
+        (0..bytes.len()).for_each(|end| assert_eq!(decode(&bytes[..end]), None));
+    }
 }

@@ -2,7 +2,7 @@
 //! nobody waits for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,7 @@ pub(super) struct Writer {
     pub waiting: Arc<AtomicUsize>,
     pub receiver: Receiver<(Moment, Item)>,
     pub store: Option<Store>,
+    pub written: Arc<AtomicU64>,
     pending: Vec<(Moment, Item)>,
     told: Option<String>,
     prune_at: Instant,
@@ -42,10 +43,11 @@ impl Writer {
         waiting: Arc<AtomicUsize>,
         receiver: Receiver<(Moment, Item)>,
         store: Option<Store>,
+        written: Arc<AtomicU64>,
     ) -> Writer {
         let counters = config.counters.clone();
         let (pending, told, prune_at) = (Vec::new(), None, Instant::now());
-        Writer { config, machine, counters, waiting, receiver, store, pending, told, prune_at }
+        Writer { config, machine, counters, waiting, receiver, store, written, pending, told, prune_at }
     }
 
     /// Writes until every sender is gone and all is written, or cannot be.
@@ -72,7 +74,7 @@ impl Writer {
             // The last batch did not go in: more of them would only have to wait here instead of in the channel.
             return self.wait_for_the_disk();
         }
-        let mut until = Instant::now() + Duration::from_secs(3600);
+        let mut until = self.prune_at.max(Instant::now());
         while self.pending.len() < BATCH {
             match self.receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(record) => {
@@ -118,6 +120,11 @@ impl Writer {
                 if self.told.take().is_some() {
                     tracing::info!("{}: the journal can be written again", self.config.path.display());
                 }
+                let heads = self.pending.iter().filter_map(|(_, item)| match item {
+                    Item::Head { number, .. } => Some(*number),
+                    _ => None,
+                });
+                self.written.fetch_max(heads.max().unwrap_or(0), Ordering::Relaxed);
                 self.done();
             }
             Err(error) if is_of_the_disk(&error) => self.fail(&error.to_string(), disk_is_full(&error)),

@@ -3,6 +3,7 @@
 mod cli;
 mod export;
 mod fixture;
+mod hands;
 mod policy;
 mod prometheus;
 mod pty;

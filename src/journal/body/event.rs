@@ -30,7 +30,8 @@ pub enum Input {
     Event(Event),
     /// A policy came into force: file and text of each part.
     Policy(BTreeMap<PathBuf, String>),
-    /// A daemon began; what came in before belongs to an earlier life.
+    /// A daemon began; what came in before belongs to an earlier life. Without an [`Input::Ended`] before it that life was
+    /// killed, and what came in during its last moments is missing.
     Started(Start),
     /// A daemon came to its end in good order.
     Ended,
@@ -267,4 +268,150 @@ fn resource_of(text: &str) -> Option<&'static str> {
 
 fn kind_of(text: &str) -> Option<&'static str> {
     ["some", "full"].into_iter().find(|known| *known == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::body::trial::tests::spec;
+    use crate::journal::packed::tests::full;
+    use crate::model::{
+        ConnId, DoneStatus, ExitStatus, ExitUsage, Member, Name, Policy, ProcKey, ProcessUse, ReadingCause, Resume,
+        Root, RunState, Shot, Signal, SignalResult, StopId,
+    };
+    use std::sync::Arc;
+
+    const RUN: RunId = RunId(1 << 80 | 7);
+    const KEY: ProcKey = ProcKey { pid: 3, start: u64::MAX, inode: 5 };
+
+    /// The event as a reader gets it, its row having been text and bytes meanwhile.
+    fn again(event: &Event) -> Input {
+        let row = encode_event(event);
+        let body = serde_json::from_str(&row.body.to_string()).unwrap();
+        decode(row.kind, &body, row.samples).unwrap()
+    }
+
+    fn said() -> Vec<Said> {
+        let hello = Hello {
+            spec: spec(),
+            process: ProcessUse::Shared,
+            resume: Resume::Continue,
+            worker: "1".into(),
+            primary: Some(false),
+        };
+        let step = Step {
+            step: Some(5),
+            epoch: Some(0.1 + 0.2),
+            samples: Some(u64::MAX),
+            n: Some(1),
+            seconds: Some(1e-300),
+            phase: Some("train".into()),
+            total_steps: Some(9),
+            metrics: vec![("loss".into(), f64::NAN), ("a \" b".into(), f64::NEG_INFINITY)],
+            points: vec![("rmse".into(), vec![(1, 0.5), (2, f64::INFINITY)])],
+            sample: true,
+        };
+        let stop = StopRequest { trial: "e/t".into(), reason: Some("because".into()), now: true };
+        let fallback = Name::made_of("x");
+        let watch = WatchRequest { target: KEY, spec: spec(), fallback, subreaper: true, run: RUN, uid: 1000 };
+        let usage = ExitUsage { user_seconds: 0.1, system_seconds: 0.2, max_resident: 3 };
+        let done = |status| Said::Done(Done { status, metrics: vec![("f".into(), -0.0)] });
+        let mut said = vec![
+            Said::Hello(Box::new(hello), RUN),
+            Said::Hello(Box::default(), RUN),
+            Said::Step(Box::new(step)),
+            Said::Step(Box::default()),
+            Said::Ack(StopId(5), Some(60_000)),
+            Said::Ack(StopId(5), None),
+        ];
+        said.extend([DoneStatus::Completed, DoneStatus::Failed, DoneStatus::Stopped].map(done));
+        let requests = [
+            Request::List,
+            Request::Explain("t".into()),
+            Request::Stop(stop),
+            Request::Reload,
+            Request::Watch(watch),
+            Request::Exited(RUN, ExitStatus::Signal(9), usage),
+        ];
+        said.extend(requests.map(Said::Request));
+        said
+    }
+
+    fn events() -> Vec<Event> {
+        let at = Moment { boot_ns: 1, mono_ns: 2, wall_ms: -3 };
+        let host = HostSample {
+            memory_available: Some(1),
+            memory_total: None,
+            cpu_utilization: Some(0.3),
+            pressure: vec![("memory", "some", 1.5), ("cpu", "full", 0.0)],
+        };
+        let up = SourceName::ALL.map(|source| (source, source == SourceName::Io)).to_vec();
+        let trees = vec![full(RUN), full(RunId(1))];
+        let shot = Shot { stop: StopId(9), run: RUN, rung: 2, key: KEY, signal: Signal::TERM, wake: true };
+        let member = Member { key: KEY, state: RunState::Uninterruptible };
+        let root = Root { key: KEY, subreaper: Some(KEY) };
+        let mut events = vec![
+            Event::ReloadFailed("no".into()),
+            Event::Tick(Tick { at, took_ns: 5, overruns: 6, trees, host, up }),
+            Event::Tick(Tick { at, took_ns: 0, overruns: 0, trees: vec![], host: HostSample::default(), up: vec![] }),
+            Event::Tree(Tree { run: RUN, members: vec![member] }),
+            Event::Exited(Exited { run: RUN, status: Some(ExitStatus::Code(7)), usage: None, oom: true }),
+            Event::Exited(Exited { run: RUN, status: None, usage: Some(ExitUsage::default()), oom: false }),
+            Event::Closed(ConnId(4)),
+            Event::Swept(Swept { stop: StopId(1), run: RUN, killed: 2, left: vec![member] }),
+            Event::Wake,
+        ];
+        events.extend(
+            [ReadingCause::Confirm, ReadingCause::Demand, ReadingCause::Exit]
+                .map(|cause| Event::Reading(Reading { cause, sample: full(RUN) })),
+        );
+        events.extend(SignalResult::ALL.map(|result| Event::Signalled(Signalled { shot, result })));
+        let positions = [Position::Outside, Position::Root(RUN), Position::Inside(RUN)];
+        events.extend(positions.map(|position| {
+            Event::Register(Register {
+                run: RUN,
+                spec: spec(),
+                fallback: Name::made_of("x"),
+                root,
+                uid: 0,
+                position,
+                may_stop: true,
+                conn: Some(ConnId(8)),
+            })
+        }));
+        let lines = said().into_iter().zip(positions.into_iter().cycle());
+        events.extend(lines.map(|(said, position)| {
+            let peer = Peer { uid: 5, key: (position != Position::Outside).then_some(KEY), position };
+            Event::Line(Line { conn: ConnId(u64::MAX), peer, said })
+        }));
+        events
+    }
+
+    #[test]
+    fn every_event_comes_back() {
+        for event in events() {
+            let Input::Event(back) = again(&event) else { panic!("{event:?}") };
+            assert_eq!(format!("{back:?}"), format!("{event:?}"));
+        }
+    }
+
+    #[test]
+    fn policies_come_back_as_their_texts() {
+        let texts = BTreeMap::from([(PathBuf::from("a.toml"), "name = \"ü\"\n".to_string())]);
+        let policy = Policy { texts: texts.clone(), ..Policy::default() };
+        assert!(matches!(again(&Event::Policy(Arc::new(policy))), Input::Policy(back) if back == texts));
+    }
+
+    #[test]
+    fn an_unknown_kind_or_a_lost_field_is_an_error_and_no_panic() {
+        assert!(decode("later", &Value::Null, vec![]).unwrap_err().to_string().contains("unknown kind"));
+        for event in events() {
+            let row = encode_event(&event);
+            for key in row.body.as_object().into_iter().flat_map(|m| m.keys()) {
+                let mut body = row.body.clone();
+                body[key] = serde_json::json!({"what": ["else"]});
+                let _ = decode(row.kind, &body, vec![(RUN, vec![1, 2, 3])]);
+            }
+        }
+    }
 }

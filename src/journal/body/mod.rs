@@ -6,6 +6,9 @@ mod event;
 mod trial;
 mod words;
 
+#[cfg(test)]
+pub(super) use trial::tests as tests_of_trial;
+
 pub use event::{Dropped, Input, Start};
 pub(super) use event::{Row, decode, encode_dropped, encode_end, encode_event, encode_start};
 

@@ -244,3 +244,110 @@ fn take_tree(value: &Value) -> Result<TreeSample, Broken> {
         members: Arc::from([]),
     })
 }
+
+#[cfg(test)]
+pub(in crate::journal) mod tests {
+    use super::*;
+    use crate::journal::packed::tests::full;
+    use crate::model::{ExitCause, Mode, Name, RuleState, RunId, StopId, TrialState};
+
+    pub fn spec() -> TrialSpec {
+        TrialSpec {
+            trial: Some(Name::made_of("t")),
+            experiment: Some(Name::made_of("e")),
+            labels: BTreeMap::from([("a".into(), "ü\n".into())]),
+            params: BTreeMap::from([("lr".into(), "0.01".into())]),
+            objective: Some(Objective { metric: "rmse".into(), mode: Mode::Min }),
+            modes: BTreeMap::from([("acc".into(), Mode::Max)]),
+            total_steps: Some(5),
+            total_epochs: Some(2.5),
+            start_step: 3,
+            group: Some(Name::made_of("g")),
+            fold: Some("1".into()),
+        }
+    }
+
+    /// A view with every field set.
+    pub fn view(run: RunId, state: TrialState) -> TrialView {
+        let at = |n: u64| Moment { boot_ns: n, mono_ns: n + 1, wall_ms: n as i64 };
+        let metric = MetricView {
+            last: 0.25,
+            seen: f64::INFINITY,
+            best: Some(0.2),
+            best_step: Some(4),
+            step: Some(5),
+            mode: Some(Mode::Min),
+            reports: 6,
+            last_word: Some(0.3),
+        };
+        let mut step_times = StepTimes::default();
+        step_times.observe(0.1, 7);
+        let progress = Progress {
+            hello: Some(at(1)),
+            step: Some(2),
+            target_steps: Some(3),
+            total_epochs: Some(4.0),
+            epoch: Some(0.5),
+            steps_total: 6,
+            samples_total: 7,
+            heartbeats: 8,
+            last_heartbeat: Some(at(9)),
+            last_step_at: Some(at(10)),
+            phase: Some("train".into()),
+            phase_since: Some(at(11)),
+            phases: BTreeMap::from([("train".into(), Pair { first: 1.5, second: 2.5 })]),
+            step_times,
+            workers: BTreeMap::from([("0".into(), 5)]),
+        };
+        let rule: Arc<str> = "memory-cap".into();
+        let why = "memory".to_string();
+        let rules = vec![RuleView { rule: rule.clone(), state: RuleState::Pending, since: at(12), why }];
+        let spec = spec();
+        let exit = Exit { cause: ExitCause::Rule, status: Some(ExitStatus::Signal(15)) };
+        let key = ProcKey { pid: 1, start: 2, inode: 3 };
+        TrialView {
+            run,
+            attempt: 2,
+            experiment: Name::made_of("e"),
+            trial: Name::made_of("t"),
+            labels: Arc::new(spec.labels),
+            params: Arc::new(spec.params),
+            objective: spec.objective,
+            group: spec.group,
+            fold: spec.fold,
+            parent: Some(RunId(9)),
+            uid: 1000,
+            root: Some(key),
+            ask_only: true,
+            state,
+            started: at(1),
+            ended: (!state.is_living()).then(|| at(20)),
+            exit: (!state.is_living()).then_some(exit),
+            tree: Some(TreeSample { members: Arc::from([]), ..full(run) }),
+            totals: Totals {
+                cpu: Pair { first: 0.1, second: 0.2 },
+                io: Some(Pair { first: 1, second: 2 }),
+                major_faults: Some(3),
+                switches: Some(Pair { first: 4, second: 5 }),
+                memory_peak: Some(6),
+            },
+            progress,
+            metrics: BTreeMap::from([("rmse".into(), metric), ("acc".into(), MetricView::default())]),
+            rules,
+            stops: BTreeMap::from([((rule.clone(), StopOutcome::Limited), 2)]),
+            saved: BTreeMap::from([(rule.clone(), 12.5)]),
+            stop: Some(StopView { id: StopId(5), rule, reason: "r".into(), rung: 1, since: at(13) }),
+        }
+    }
+
+    #[test]
+    fn heads_come_back_in_every_state() {
+        for state in TrialState::ALL {
+            let whole = view(RunId(1 << 100), state);
+            let text = whole.put().to_string();
+            assert_eq!(TrialView::take(&serde_json::from_str(&text).unwrap()).unwrap(), whole);
+        }
+        let settings = Settings::default();
+        assert_eq!(Settings::take(&settings.put()).unwrap(), settings);
+    }
+}
