@@ -2,6 +2,8 @@
 
 mod census;
 mod cgroup;
+pub mod discover;
+pub mod exits;
 mod forest;
 mod host;
 pub mod lineage;

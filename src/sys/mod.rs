@@ -3,9 +3,10 @@
 pub mod clock;
 pub mod limits;
 pub mod peer;
-mod pidfd;
+pub mod pidfd;
 pub mod places;
 pub mod process;
+pub mod random;
 pub mod roster;
 pub mod text;
 pub mod tree;
