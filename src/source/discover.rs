@@ -1,10 +1,11 @@
 //! Finds trials by what their processes look like (`[[discover]]`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
 
 use globset::GlobMatcher;
 
@@ -15,6 +16,13 @@ use crate::sys::{clock, random};
 
 /// Longest command line that is looked at, bytes.
 const CMDLINE: usize = 4096;
+
+/// A process just forked still looks like its parent: it is looked at once more after this long.
+const EXEC: Duration = Duration::from_secs(1);
+/// So many wait for that at most.
+const MOST_YOUNG: usize = 512;
+/// Nothing to wait for but news.
+const IDLE: Duration = Duration::from_secs(3600);
 
 /// One `[[discover]]` entry: all globs that are given must match.
 #[derive(Clone, Debug)]
@@ -64,7 +72,14 @@ impl Discovery {
             return Ok(());
         }
         let (tell, told) = channel();
-        let seeker = Seeker { entries, events, sampler: sampler.clone(), own: own_line(), found: HashMap::new() };
+        let seeker = Seeker {
+            entries,
+            events,
+            sampler: sampler.clone(),
+            own: own_line(),
+            found: HashMap::new(),
+            young: VecDeque::new(),
+        };
         std::thread::Builder::new().name("discover".into()).spawn(move || seeker.work(&told))?;
         sampler.on_strangers(Some(Box::new(move |strangers| drop(tell.send(strangers)))));
         Ok(())
@@ -76,23 +91,53 @@ struct Seeker {
     events: Events,
     sampler: SamplerHandle,
     own: HashSet<ProcKey>,
-    /// Those that matched, with the uid, until they are gone.
+    /// Those that matched, until they are gone.
     found: HashMap<ProcKey, Arc<Proc>>,
+    /// Those that did not match but were so young that they may yet become another program, with the time to look.
+    young: VecDeque<(Instant, Arc<Proc>)>,
 }
 
 impl Seeker {
     fn work(mut self, told: &Receiver<Vec<Arc<Proc>>>) {
-        while let Ok(strangers) = told.recv() {
-            self.found.retain(|_, p| !p.is_gone());
-            let matching: Vec<(Arc<Proc>, usize, u32)> =
-                strangers.into_iter().filter_map(|p| self.judge(&p).map(|(entry, uid)| (p, entry, uid))).collect();
-            self.found.extend(matching.iter().map(|(p, ..)| (p.key, p.clone())));
-            for (proc, entry, uid) in matching {
-                if !self.is_below_another(&proc) {
-                    self.register(proc, entry, uid);
+        loop {
+            let wait = self.young.front().map_or(IDLE, |(at, _)| at.saturating_duration_since(Instant::now()));
+            match told.recv_timeout(wait) {
+                Ok(strangers) => {
+                    let again = Instant::now() + EXEC;
+                    let unmatched = self.look_at(strangers);
+                    self.young.extend(unmatched.into_iter().map(|p| (again, p)));
+                    // Under a flood the newest are kept: each holds a descriptor.
+                    let surplus = self.young.len().saturating_sub(MOST_YOUNG);
+                    self.young.drain(..surplus);
                 }
+                Err(RecvTimeoutError::Timeout) => {
+                    let due = self.young.iter().take_while(|(at, _)| *at <= Instant::now()).count();
+                    let due = self.young.drain(..due).map(|(_, p)| p).collect();
+                    self.look_at(due);
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// Registers the topmost of those that match; gives back those that do not match.
+    fn look_at(&mut self, strangers: Vec<Arc<Proc>>) -> Vec<Arc<Proc>> {
+        self.found.retain(|_, p| !p.is_gone());
+        let (mut matching, mut unmatched) = (Vec::new(), Vec::new());
+        for proc in strangers {
+            match self.judge(&proc) {
+                Some((entry, uid)) => matching.push((proc, entry, uid)),
+                None => unmatched.push(proc),
+            }
+        }
+        self.found.extend(matching.iter().map(|(p, ..)| (p.key, p.clone())));
+        for (proc, entry, uid) in matching {
+            if !self.is_below_another(&proc) {
+                self.register(proc, entry, uid);
+            }
+        }
+        unmatched.retain(|p| !p.is_gone() && !self.found.contains_key(&p.key));
+        unmatched
     }
 
     /// The first entry that a process matches, and its user.
@@ -122,7 +167,9 @@ impl Seeker {
 
     fn register(&self, proc: Arc<Proc>, entry: usize, uid: u32) {
         let (tell, told): (Sender<Position>, _) = channel();
-        self.sampler.locate(proc.clone(), move |position| drop(tell.send(position)));
+        self.sampler.locate(proc.clone(), move |position| {
+            let _ = tell.send(position);
+        });
         let Ok(position) = told.recv() else { return };
         if position != Position::Outside {
             return;

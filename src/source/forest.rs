@@ -43,11 +43,6 @@ impl Tree {
         self.told = members.plus(self.residual).beyond(self.foreign).not_below(self.told);
         self.told
     }
-
-    /// The counters as last told.
-    pub fn told(&self) -> Totals {
-        self.told
-    }
 }
 
 /// All trees and their members.

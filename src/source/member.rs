@@ -32,18 +32,19 @@ pub struct Lens {
     /// Files are kept open only with descriptors below this one; the rest is for pidfds and for everybody else.
     keep_below: i32,
     up: [Option<bool>; SourceName::ALL.len()],
+    up_before: [Option<bool>; SourceName::ALL.len()],
 }
 
 impl Lens {
-    /// A lens on a tree. A quarter of the descriptors stays free of kept files.
+    /// A lens on a tree. Some of the descriptors that may be kept are left to pidfds alone.
     pub fn new(tree: Arc<ProcTree>) -> Lens {
-        let soft = limits::open_files().map_or(1024, |l| l.soft).min(1 << 30);
         Lens {
             tree,
             page: rustix::param::page_size() as u64,
             tick_ns: 1_000_000_000 / clock::ticks_per_second(),
-            keep_below: (soft - soft / 4) as i32,
+            keep_below: limits::keep_below() / 8 * 7,
             up: [None; SourceName::ALL.len()],
+            up_before: [None; SourceName::ALL.len()],
         }
     }
 
@@ -53,10 +54,12 @@ impl Lens {
         *slot = Some(slot.unwrap_or(true) && up);
     }
 
-    /// Sources that were asked for since the last call, and whether all their readings worked.
-    pub fn take_up(&mut self) -> impl Iterator<Item = (SourceName, bool)> + use<> {
-        let up = std::mem::take(&mut self.up);
-        SourceName::ALL.into_iter().filter_map(move |s| up[s as usize].map(|ok| (s, ok)))
+    /// Sources that were ever asked for, and whether all their readings worked in the last pass that asked.
+    pub fn take_up(&mut self) -> Vec<(SourceName, bool)> {
+        for (before, now) in self.up_before.iter_mut().zip(std::mem::take(&mut self.up)) {
+            *before = now.or(*before);
+        }
+        SourceName::ALL.into_iter().filter_map(|s| self.up_before[s as usize].map(|ok| (s, ok))).collect()
     }
 
     fn memory(&self, (resident, shared): (u64, u64)) -> Memory {
@@ -80,6 +83,7 @@ pub struct Member {
     pub threads: u32,
     /// Whether it has ended and waits to be reaped: its counters still count, the rest does not.
     pub zombie: bool,
+    comm: Arc<str>,
     /// What its waited-for children have brought it, as they were reaped in this tick and the one before: their own
     /// last figures must not be counted a second time.
     pub credit: [Totals; 2],
@@ -104,13 +108,14 @@ impl Member {
         // Opened by number: the number must still be this process's, else the file is another's.
         let statm = statm.filter(|f| f.as_raw_fd() < lens.keep_below && !proc.is_reaped());
         let mut member = Member {
-            proc,
             tree,
             ppid: stat.ppid,
             memory: None,
             swap: None,
             threads: stat.threads,
             zombie: false,
+            comm: proc.comm.clone(),
+            proc,
             credit: [Totals::default(); 2],
             has_io: false,
             has_switches: false,
@@ -251,6 +256,9 @@ impl Member {
         self.own_ns = self.own_ns.max((stat.utime + stat.stime) * lens.tick_ns);
         self.ppid = stat.ppid;
         self.threads = stat.threads;
+        if *self.comm != *stat.comm {
+            self.comm = stat.comm.as_str().into();
+        }
         self.faults = self.faults.max(stat.major_faults);
     }
 
@@ -335,7 +343,7 @@ impl Member {
             key: self.proc.key,
             memory: self.memory,
             cpu_seconds: self.own_ns as f64 / 1e9,
-            comm: self.proc.comm.clone(),
+            comm: self.comm.clone(),
         }
     }
 }

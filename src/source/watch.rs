@@ -154,7 +154,7 @@ impl Watch {
                 run.last = Some((at.boot_ns, ((sample.cpu.first + sample.cpu.second) * 1e9) as u64));
             }
         }
-        let up = self.lens.take_up().collect();
+        let up = self.lens.take_up();
         let took_ns = clock::boot_ns().saturating_sub(at.boot_ns);
         (Tick { at, took_ns, overruns, trees, host: self.last_host.clone(), up }, strangers)
     }

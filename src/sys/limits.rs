@@ -19,6 +19,13 @@ pub fn open_files() -> io::Result<OpenFiles> {
     Ok(OpenFiles { soft, hard })
 }
 
+/// Descriptors from this number on are not kept for watched processes: an eighth of them (at least 16) stays for
+/// sockets and for files that are opened and closed again.
+pub fn keep_below() -> i32 {
+    let soft = open_files().map_or(1024, |l| l.soft).min(1 << 30);
+    (soft - (soft / 8).max(16).min(soft)) as i32
+}
+
 /// Raises the soft limit of open files to the hard one: two descriptors are kept for each watched process. Gives back
 /// what was in force before, so that `run` can restore it for its command.
 pub fn raise_open_files() -> io::Result<OpenFiles> {

@@ -1,12 +1,12 @@
 //! One process and its identity.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use super::pidfd;
 use super::text::Stat;
 use super::tree::{ProcTree, is_gone, is_short_of_files};
+use super::{limits, pidfd};
 use crate::model::{ExitStatus, ProcKey, RunState};
 
 /// A handle of one process, taken once and kept: whatever happens to its number, this is the process that was meant.
@@ -31,7 +31,7 @@ impl Proc {
     /// Like [`Proc::open`] in a given tree, with the `stat` that was read on the way.
     pub fn open_in(tree: &Arc<ProcTree>, pid: u32) -> io::Result<(Arc<Proc>, Stat)> {
         let fd = match tree.is_real().then(|| pidfd::open(pid)).transpose() {
-            Ok(fd) => fd,
+            Ok(fd) => fd.filter(|fd| fd.as_raw_fd() < limits::keep_below()),
             Err(e) if is_short_of_files(&e) => None,
             Err(e) if e.raw_os_error() == Some(libc::EINVAL) || e.raw_os_error() == Some(libc::ENOENT) => {
                 return Err(io::ErrorKind::InvalidInput.into());

@@ -2,6 +2,7 @@
 
 mod cli;
 mod export;
+mod eyes;
 mod fixture;
 mod hands;
 mod policy;

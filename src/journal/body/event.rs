@@ -276,8 +276,8 @@ mod tests {
     use crate::journal::body::trial::tests::spec;
     use crate::journal::packed::tests::full;
     use crate::model::{
-        ConnId, DoneStatus, ExitStatus, ExitUsage, Member, Name, Policy, ProcKey, ProcessUse, ReadingCause, Resume,
-        Root, RunState, Shot, Signal, SignalResult, StopId,
+        ConnId, DoneStatus, ExitStatus, ExitUsage, Member, Name, Policy, Position, ProcKey, ProcessUse, ReadingCause,
+        Resume, Root, RunState, Shot, Signal, SignalResult, StopId,
     };
     use std::sync::Arc;
 
@@ -313,7 +313,15 @@ mod tests {
         };
         let stop = StopRequest { trial: "e/t".into(), reason: Some("because".into()), now: true };
         let fallback = Name::made_of("x");
-        let watch = WatchRequest { target: KEY, spec: spec(), fallback, subreaper: true, run: RUN, uid: 1000 };
+        let watch = WatchRequest {
+            target: KEY,
+            spec: spec(),
+            fallback,
+            subreaper: true,
+            run: RUN,
+            uid: 1000,
+            position: Position::Outside,
+        };
         let usage = ExitUsage { user_seconds: 0.1, system_seconds: 0.2, max_resident: 3 };
         let done = |status| Said::Done(Done { status, metrics: vec![("f".into(), -0.0)] });
         let mut said = vec![
@@ -347,7 +355,7 @@ mod tests {
         };
         let up = SourceName::ALL.map(|source| (source, source == SourceName::Io)).to_vec();
         let trees = vec![full(RUN), full(RunId(1))];
-        let shot = Shot { stop: StopId(9), run: RUN, rung: 2, key: KEY, signal: Signal::TERM, wake: true };
+        let shot = Shot { stop: StopId(9), run: RUN, rung: 2, key: KEY, signal: Signal::TERM, wake: true, owner: 1000 };
         let member = Member { key: KEY, state: RunState::Uninterruptible };
         let root = Root { key: KEY, subreaper: Some(KEY) };
         let mut events = vec![
