@@ -250,7 +250,8 @@ fn cpu_of_children_that_nobody_waits_for_is_kept() {
     let group = Group::python(script);
     let world = World::every(20);
     let run = world.track(group.root());
-    world.sample("children", run, |t| t.processes == 5);
+    // What is called python3 may be a shell script with children of its own at first.
+    world.sample("children", run, |t| t.processes == 5 && comms(t).iter().all(|c| c.starts_with("python")));
     let alone = world.sample("alone", run, |t| t.processes == 1);
     let cpu = alone.cpu.first + alone.cpu.second;
     assert!((0.75..2.0).contains(&cpu), "{cpu} s of 0.8 s and the interpreter's own");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use earlystop::act::{Actor, ActorHandle, Actuator, Dry, Sweep, self_test};
 use earlystop::journal::Ledger;
 use earlystop::model::{
-    Counters, Event, Ladder, ProcKey, RunId, RunState, Shot, Signal, SignalResult, StopId, StopRecord, Swept,
+    Counters, Event, Ladder, ProcKey, RunId, RunState, Shot, Signal, SignalResult, StopId, StopRecord, Stretch, Swept,
 };
 use earlystop::sys::process::Proc;
 use earlystop::sys::roster::Roster;
@@ -51,7 +51,7 @@ impl Stage {
     }
 
     fn sweep(&self, reader: impl FnMut() -> Vec<Arc<Proc>> + Send + 'static) -> Swept {
-        self.actor.sweep(Sweep { stop: STOP, run: RUN, rung: 2, reader: Box::new(reader) });
+        self.actor.sweep(Sweep { stretch: STRETCH, reader: Box::new(reader) });
         match self.outcomes.recv_timeout(SOON).unwrap() {
             Event::Swept(swept) => swept,
             other => panic!("{other:?}"),
@@ -61,9 +61,10 @@ impl Stage {
 
 const STOP: StopId = StopId(5);
 const RUN: RunId = RunId(6);
+const STRETCH: Stretch = Stretch { stop: STOP, run: RUN, rung: 2, owner: 0 };
 
 fn shot(key: ProcKey, signal: Signal) -> Shot {
-    Shot { stop: STOP, run: RUN, rung: 1, key, signal, wake: false }
+    Shot { stop: STOP, run: RUN, rung: 1, key, signal, wake: false, owner: 0 }
 }
 
 /// A shell that says `ready` and then goes on; and what it says after that.
@@ -205,7 +206,7 @@ fn a_stuck_sweep_delays_nobody() {
         let _ = held.lock().unwrap().recv();
         Vec::new()
     };
-    stage.actor.sweep(Sweep { stop: STOP, run: RUN, rung: 2, reader: Box::new(reader) });
+    stage.actor.sweep(Sweep { stretch: STRETCH, reader: Box::new(reader) });
     let (child, _lines) = shell("echo ready; sleep 600");
     let proc = stage.roster.insert(&Proc::open(child.0.id()).unwrap());
     assert_eq!(stage.fire(shot(proc.key, Signal::TERM)), SignalResult::Sent);
@@ -224,7 +225,7 @@ fn the_dry_actuator_gives_nothing() {
     let dry = Dry::default();
     let key = Proc::open(child.0.id()).unwrap().key;
     dry.signal(shot(key, Signal::KILL));
-    dry.sweep(Sweep { stop: STOP, run: RUN, rung: 2, reader: Box::new(Vec::new) });
+    dry.sweep(Sweep { stretch: STRETCH, reader: Box::new(Vec::new) });
     assert_eq!((dry.shots(), dry.sweeps()), (vec![shot(key, Signal::KILL)], vec![(STOP, RUN)]));
     assert_eq!(child.0.try_wait().unwrap(), None);
 }

@@ -327,7 +327,7 @@ fn stops_rungs_and_signals_are_in_the_tables() {
     };
     journal.effect(at(1), &Effect::Record(record(0)));
     journal.effect(at(2), &Effect::Record(record(1)));
-    let shot = Shot { stop: id, run, rung: 1, key: key(3), signal: Signal::TERM, wake: false };
+    let shot = Shot { stop: id, run, rung: 1, key: key(3), signal: Signal::TERM, wake: false, owner: 0 };
     journal.effect(at(3), &Effect::Signal(shot));
     journal.effect(at(4), &Effect::Close(record(1), StopOutcome::Terminated));
     journal.close(at(5));

@@ -31,7 +31,7 @@ fn act(ledger: &Ledger, n: u64) {
         rung_until_ns: n + 1,
     };
     let key = |pid| ProcKey { pid, start: n / 8, inode: 0 };
-    let shot = |rung, pid, signal| Shot { stop, run, rung, key: key(pid), signal, wake: false };
+    let shot = |rung, pid, signal| Shot { stop, run, rung, key: key(pid), signal, wake: false, owner: 0 };
     match n % 8 {
         0 => ledger.record(&record(0)),
         1 => ledger.intend(&shot(0, 1, Signal::TERM)),
