@@ -145,7 +145,7 @@ impl Engine {
     fn on_line(&mut self, line: &Line, now: Moment) {
         match &line.said {
             Said::Hello(hello, fresh) => self.on_hello(line.conn, line.peer, hello, *fresh, now),
-            Said::Step(step) => self.on_step(line.conn, step, now),
+            Said::Step(step) => self.on_step(line.conn, line.peer, step, now),
             Said::Done(done) => {
                 if let Some(run) = self.reporting(line.conn) {
                     self.on_done(run, done, now);

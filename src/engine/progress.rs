@@ -3,23 +3,26 @@
 use std::sync::Arc;
 
 use crate::model::{
-    ConnId, DropReason, Effect, MILLI, MetricView, Mode, Moment, Progress, ReadingCause, RunId, Step, TrialView,
+    ConnId, DropReason, Effect, MILLI, MetricView, Mode, Moment, Peer, Progress, ReadingCause, RunId, Step, TrialView,
 };
 
 use super::Engine;
-use super::trial::Trial;
+use super::trial::{Speaker, Trial, run_at};
 
 impl Engine {
     /// A progress report from a connection.
-    pub(super) fn on_step(&mut self, conn: ConnId, step: &Step, now: Moment) {
-        let Some(run) = self.conns.get(&conn).copied() else { return self.drop_one(DropReason::NoTrial) };
+    pub(super) fn on_step(&mut self, conn: ConnId, peer: Peer, step: &Step, now: Moment) {
+        // Without a hello it is from a command inside a trial's tree (`earlystop heartbeat`), and about that trial.
+        let run = self.conns.get(&conn).copied().or(run_at(peer.position));
+        let Some(run) = run else { return self.drop_one(DropReason::NoTrial) };
         let Some(trial) = self.trials.get_mut(&run).filter(|t| t.view.state.is_living()) else {
             return self.drop_one(DropReason::NoTrial);
         };
         self.heartbeats += 1;
         let limits = self.settings.limits;
         trial.alive(now);
-        let Some(speaker) = trial.speakers.get(&conn).cloned() else { return };
+        let guest = || Speaker { worker: "0".to_string(), primary: true, key: peer.key, last: None };
+        let speaker = trial.speakers.get(&conn).cloned().unwrap_or_else(guest);
         let dropped = trial.take_worker_step(conn, &speaker, step, limits.workers, now);
         if dropped {
             self.drop_one(DropReason::Workers);
@@ -78,14 +81,7 @@ impl Trial {
     }
 
     /// The step of a worker; true if there are too many workers to keep it.
-    fn take_worker_step(
-        &mut self,
-        conn: ConnId,
-        speaker: &super::trial::Speaker,
-        step: &Step,
-        most: usize,
-        now: Moment,
-    ) -> bool {
+    fn take_worker_step(&mut self, conn: ConnId, speaker: &Speaker, step: &Step, most: usize, now: Moment) -> bool {
         let at = step.step.or(speaker.last.as_ref().map(|(s, _, _)| *s)).unwrap_or(self.start_step);
         if let Some(speaker) = self.speakers.get_mut(&conn) {
             let phase = step.phase.clone().or_else(|| speaker.last.as_ref().and_then(|(_, p, _)| p.clone()));
@@ -122,7 +118,7 @@ impl Trial {
     }
 
     /// Steps, epochs, samples and durations.
-    fn take_progress(&mut self, speaker: &super::trial::Speaker, step: &Step, now: Moment) {
+    fn take_progress(&mut self, speaker: &Speaker, step: &Step, now: Moment) {
         let start = self.start_step;
         let counted = self.counted;
         let samples_seen = self.samples_seen;
@@ -211,7 +207,7 @@ fn better(mode: Option<Mode>, value: f64, best: Option<f64>) -> bool {
 }
 
 /// `n` observations of `seconds / n` while it trains (or says no phase).
-fn observe_durations(p: &mut Progress, speaker: &super::trial::Speaker, step: &Step, grown: u64, now: Moment) {
+fn observe_durations(p: &mut Progress, speaker: &Speaker, step: &Step, grown: u64, now: Moment) {
     let phase = step.phase.as_ref().or(p.phase.as_ref());
     if phase.is_some_and(|p| p != "train") {
         return;

@@ -10,40 +10,11 @@ use std::sync::Arc;
 use super::cgroup::Cgroup;
 use super::member::{Lens, Member, Seen};
 use super::totals::Totals;
+use super::tree::Tree;
 use crate::model::{Counters, DropReason, Limits, Position, ProcKey, Root, RunId};
 use crate::sys::process::Proc;
 use crate::sys::roster::Roster;
 use crate::sys::text::Stat;
-
-/// A watched tree: what grows from one root. Several trials may share it (threads as trials).
-pub struct Tree {
-    /// Its root.
-    pub root: Root,
-    /// Trials that are counted by it, in the order in which they came.
-    pub runs: Vec<RunId>,
-    /// How many members it has, zombies included.
-    pub size: usize,
-    /// A process was left out, above the limit.
-    pub over: bool,
-    /// Where its root's memory limit and out-of-memory kills are told.
-    pub cgroup: Option<Cgroup>,
-    reaper: Option<Arc<Proc>>,
-    outer: Option<u32>,
-    /// What members used that are gone and that nobody waited for, or that belong elsewhere now.
-    residual: Totals,
-    /// What is in its members' figures but belongs to other trees.
-    foreign: Totals,
-    /// The highest that was told.
-    told: Totals,
-}
-
-impl Tree {
-    /// The counters of the tree, given the sum over its members: never lower than before.
-    pub fn totals(&mut self, members: Totals) -> Totals {
-        self.told = members.plus(self.residual).beyond(self.foreign).not_below(self.told);
-        self.told
-    }
-}
 
 /// All trees and their members.
 pub struct Forest {

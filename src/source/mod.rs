@@ -11,4 +11,5 @@ mod member;
 pub mod sampler;
 pub mod socket;
 mod totals;
+mod tree;
 mod watch;

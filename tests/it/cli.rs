@@ -283,7 +283,7 @@ fn a_refusal_is_shown_with_its_hint() {
 
 #[test]
 fn heartbeat_reports_for_its_parent() {
-    let house = House::with(|_| None);
+    let house = House::with(|line| (line["type"] == "hello").then(|| vec![welcome("script")]));
     let words =
         ["heartbeat", "--step", "12", "--epoch", "1.5", "--phase", "eval", "--total-steps", "50", "loss=NaN", "a/b=2"];
     let said = Said::of(house.command(&words).env("EARLYSTOP_RUN", "x").output().unwrap());

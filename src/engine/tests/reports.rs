@@ -108,3 +108,20 @@ fn ended_trials_leave_after_their_time() {
     scene.ticks(1, &[]);
     assert!(scene.engine.snapshot().trials.is_empty());
 }
+
+#[test]
+fn a_step_without_hello_is_about_the_trial_it_comes_from() {
+    let mut scene = Scene::new(vec![]);
+    scene.register(1, "script", 50);
+    let step = |step| Said::Step(Box::new(Step { step: Some(step), ..Step::default() }));
+    let mut say = |conn, position, said| {
+        let peer = Peer { uid: 1000, key: Some(key(51)), position };
+        scene.event(Event::Line(Line { conn: ConnId(conn), peer, said }));
+    };
+    say(7, Position::Inside(run(1)), step(5));
+    say(8, Position::Root(run(1)), step(9));
+    say(9, Position::Outside, step(99));
+    assert_eq!(scene.view(1).progress.steps_total, 9);
+    let drops = scene.take().iter().filter(|e| matches!(e, Effect::Drop(DropReason::NoTrial))).count();
+    assert_eq!(drops, 1);
+}
