@@ -56,7 +56,8 @@ impl Engine {
         let since = *trial.empty_since.get_or_insert(now);
         let word = trial.exited.is_some() || now.since(since) >= WORD_OF_EXIT;
         match (&trial.stop, word) {
-            (Some(_), _) => self.finish(run, now),
+            // A stop ends by the readings that follow it: they look twice before they say that nobody is left.
+            (Some(_), _) => {}
             (None, true) => self.end_by_exit(run, now),
             (None, false) => {}
         }

@@ -147,10 +147,8 @@ impl Engine {
         let before = self.last_attempt(run);
         let continues = hello.resume == Resume::Continue && self.trials[&run].view.progress.hello.is_none();
         let Some(trial) = self.trials.get_mut(&run) else { return };
-        if continues {
-            if let Some(last) = before.as_ref().and_then(|b| b.curve.clone()) {
-                trial.go_on_from(&last);
-            }
+        if continues && let Some(last) = before.as_ref().and_then(|b| b.curve.clone()) {
+            trial.go_on_from(&last);
         }
         let primary = hello.primary.unwrap_or(hello.worker == "0");
         let speaker = Speaker { worker: hello.worker.clone(), primary, key: peer.key, last: None };

@@ -21,10 +21,10 @@ pub(super) fn reason(rule: &Rule, view: &TrialView, value: f64) -> String {
 pub(super) fn readings(condition: &Expr, view: &TrialView, now: Moment) -> String {
     let mut selectors: Vec<&Selector> = Vec::new();
     condition.visit(&mut |expr| {
-        if let Expr::Series(s) | Expr::Sum(s) | Expr::Mean(s, _) | Expr::Rate(s, _) = expr {
-            if !selectors.contains(&s) {
-                selectors.push(s);
-            }
+        if let Expr::Series(s) | Expr::Sum(s) | Expr::Mean(s, _) | Expr::Rate(s, _) = expr
+            && !selectors.contains(&s)
+        {
+            selectors.push(s);
         }
     });
     let show = |s: &Selector| {

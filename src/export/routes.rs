@@ -24,10 +24,10 @@ pub(super) async fn respond(server: &Server, request: Request<Incoming>) -> Resp
 }
 
 async fn answer(server: &Server, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    if let Some(auth) = &server.auth {
-        if !auth.allows(request.headers().get(header::AUTHORIZATION)).await {
-            return unauthorized();
-        }
+    if let Some(auth) = &server.auth
+        && !auth.allows(request.headers().get(header::AUTHORIZATION)).await
+    {
+        return unauthorized();
     }
     let path = request.uri().path();
     if !["/", "/metrics", "/-/healthy", "/-/ready"].contains(&path) {

@@ -283,7 +283,7 @@ impl Journal {
             Event::Register(register) => (register.run, Origin::Register(Box::new(register.clone()))),
             Event::Line(Line { said: Said::Hello(hello, run), .. }) => (*run, Origin::Hello(hello.clone())),
             Event::Line(Line { said: Said::Request(Request::Watch(watch)), .. }) => {
-                (watch.run, Origin::Watch(Box::new(watch.clone())))
+                (watch.run, Origin::Watch(watch.clone()))
             }
             _ => return,
         };

@@ -16,7 +16,7 @@ pub enum Request {
     /// Read the policy again.
     Reload,
     /// Follow a process (`watch`), or the command of `run`, of which the caller is the subreaper.
-    Watch(WatchRequest),
+    Watch(Box<WatchRequest>),
     /// The command of `run` ended.
     Exited(RunId, ExitStatus, ExitUsage),
 }

@@ -137,11 +137,11 @@ fn bounds(file: &File, context: &Context, read: &ConditionFile, metric: &Spanned
     if let (Some(low), Some(high), Some(at)) = (above, below, &read.below) {
         order(file, &quantity, low, high, at)?;
     }
-    if let (Some(nan), false) = (&read.nan, quantity.reported) {
-        if *nan.get_ref() {
-            let message = format!("`{}` is never NaN", quantity.name);
-            file.warning("never-true", nan.span(), message, "leave `nan` out: only what a trainer reports can be NaN");
-        }
+    if let (Some(nan), false) = (&read.nan, quantity.reported)
+        && *nan.get_ref()
+    {
+        let message = format!("`{}` is never NaN", quantity.name);
+        file.warning("never-true", nan.span(), message, "leave `nan` out: only what a trainer reports can be NaN");
     }
     let mut expr = subject.clone();
     for (comparison, bound) in [(Comparison::Above, above), (Comparison::Below, below)] {

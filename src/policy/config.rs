@@ -148,10 +148,10 @@ const LATER: [(&str, &str); 2] = [
 fn understand(file: File) -> Loaded<Config> {
     let text = file.text.clone();
     let mut config = Config::default();
-    if !file.has_errors() {
-        if let Some(document) = file.document(&text) {
-            read(&file, Table::new(&file, "the configuration", 0..0, &document), &mut config);
-        }
+    if !file.has_errors()
+        && let Some(document) = file.document(&text)
+    {
+        read(&file, Table::new(&file, "the configuration", 0..0, &document), &mut config);
     }
     let findings = file.into_findings();
     match findings.iter().any(|f| f.severity == Severity::Error) {

@@ -62,7 +62,7 @@ fn folders(mounts: &str, group: &str, kind: &str, option: &str) -> Option<Vec<Pa
     mounts.lines().find_map(|line| {
         let (left, right) = line.split_once(" - ")?;
         let mut right = right.split(' ');
-        if right.next()? != kind || !(option.is_empty() || right.last()?.split(',').any(|o| o == option)) {
+        if right.next()? != kind || !(option.is_empty() || right.next_back()?.split(',').any(|o| o == option)) {
             return None;
         }
         let fields: Vec<&str> = left.split(' ').collect();

@@ -177,7 +177,7 @@ impl Forest {
             }
             // A parent that is new itself was opened after its child's stat was read: the child must still name it.
             if let Some((child, _)) = chain.last().and_then(|c| found.get(c))
-                && !(child.stat().is_ok_and(|s| s.ppid == pid) && !proc.is_reaped())
+                && (child.stat().map_or(true, |s| s.ppid != pid) || proc.is_reaped())
             {
                 return;
             }

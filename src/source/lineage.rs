@@ -16,7 +16,15 @@ pub struct Reader {
     reaper: Option<Arc<Proc>>,
     borders: HashSet<ProcKey>,
     roster: Arc<Roster>,
+    /// Zombies that were seen as such: they have no children any more.
+    dead: HashSet<ProcKey>,
+    /// Somebody was listed who could not be looked at any more, and may have left children behind.
+    slipped: bool,
 }
+
+/// Looks at a tree that shows nobody but keeps slipping away; one takes some 50 us, and a link of a chain that forks and
+/// exits is caught in a few.
+const LOOKS: usize = 10_000;
 
 impl Reader {
     /// A reader of the tree of `root`, which begins with the members that are known already. `borders` are the roots of
@@ -32,14 +40,28 @@ impl Reader {
             known.entry(root.key.pid).or_insert(proc);
         }
         let reaper = root.subreaper.and_then(open);
-        Reader { tree: first.unwrap_or_default(), known, reaper, borders: borders.into_iter().collect(), roster }
+        Reader {
+            tree: first.unwrap_or_default(),
+            known,
+            reaper,
+            borders: borders.into_iter().collect(),
+            roster,
+            dead: HashSet::new(),
+            slipped: false,
+        }
     }
 
     /// Who lives now: members that are known, and all that is found below them and below the subreaper. Zombies are not
-    /// among them. When the walk finds nobody, all of `/proc` is read once to be sure.
+    /// among them. Nobody is only said after a look at which nobody slipped away, and a reading of all of `/proc`.
     pub fn living(&mut self) -> Vec<Arc<Proc>> {
-        self.known.retain(|_, p| !p.is_gone());
-        self.walk();
+        for _ in 0..LOOKS {
+            self.known.retain(|_, p| !p.is_gone());
+            self.slipped = false;
+            self.walk();
+            if !self.known.is_empty() || !self.slipped {
+                break;
+            }
+        }
         if self.known.is_empty() {
             self.scan();
         }
@@ -83,8 +105,19 @@ impl Reader {
         {
             return Some(known.clone());
         }
-        let (proc, stat) = Proc::open_in(&self.tree, child).ok()?;
-        if stat.ppid != parent.key.pid || parent.is_reaped() || stat.is_dead() || self.borders.contains(&proc.key) {
+        let Ok((proc, stat)) = Proc::open_in(&self.tree, child) else {
+            self.slipped = true;
+            return None;
+        };
+        if self.borders.contains(&proc.key) {
+            return None;
+        }
+        if stat.is_dead() {
+            self.slipped |= self.dead.insert(proc.key);
+            return None;
+        }
+        if stat.ppid != parent.key.pid || parent.is_reaped() {
+            self.slipped = true;
             return None;
         }
         let proc = self.roster.insert(&proc);

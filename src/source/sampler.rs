@@ -50,7 +50,8 @@ impl Default for SamplerConfig {
 pub type Events = Box<dyn Fn(Moment, Event) + Send>;
 type Placed = Box<dyn FnOnce(Position) + Send>;
 type ParentPlaced = Box<dyn FnOnce(Option<(Arc<Proc>, Position)>) + Send>;
-type Strangers = Box<dyn Fn(Vec<Arc<Proc>>) + Send>;
+/// Hears of processes that are in no tree.
+pub type Strangers = Box<dyn Fn(Vec<Arc<Proc>>) + Send>;
 
 enum Command {
     Track(RunId, Root),
@@ -149,7 +150,7 @@ impl SamplerHandle {
 
     /// Wants to hear of processes that are in no tree: of all there are with the next tick, then of new ones; `None`:
     /// no longer. Called on the sampler's thread: it must not block.
-    pub fn on_strangers(&self, hear: Option<Box<dyn Fn(Vec<Arc<Proc>>) + Send>>) {
+    pub fn on_strangers(&self, hear: Option<Strangers>) {
         self.tell(Command::Strangers(hear));
     }
 

@@ -179,11 +179,17 @@ impl Watch {
         let id = self.forest.tree_of(run)?;
         self.find_new(at.boot_ns);
         self.forest.look(&mut self.lens, Some(id));
-        let states = self.forest.living(id).into_iter().filter_map(|p| {
+        let mut living = self.forest.living(id);
+        if living.is_empty() {
+            // Nobody is a grave word: a link of a chain that forks and exits may have slipped through.
+            living = self.lineage(run)?.living();
+            self.forest.take_back(&mut self.lens, run, living.clone());
+        }
+        let members = living.into_iter().filter_map(|p| {
             let state = p.run_state().filter(|s| *s != RunState::Zombie)?;
             Some(TreeMember { key: p.key, state })
         });
-        Some(Tree { run, members: states.collect() })
+        Some(Tree { run, members: members.collect() })
     }
 
     /// Takes in what is new in the trees; gives new processes that are in none, where somebody wants to know.

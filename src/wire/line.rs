@@ -19,7 +19,6 @@ pub struct ClientLine {
 
 /// What a line says; where the server has to add what only it knows, the parts.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "moved once, into the event; a box would cost each step an allocation")]
 pub enum Message {
     /// A trainer begins.
     Hello(Box<Hello>),

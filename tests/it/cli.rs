@@ -18,11 +18,14 @@ use crate::support::BIN;
 /// What the played daemon answers to a line; `None`, or null among the answers, closes the connection.
 type Script = dyn Fn(&Value) -> Option<Vec<Value>> + Send + Sync;
 
+/// A line, and the process whose pidfd came beside it.
+type Heard = (Value, Option<u32>);
+
 /// A runtime folder, and perhaps somebody who listens in it.
 struct House {
     folder: tempfile::TempDir,
     /// Lines that came, and the processes that came beside them.
-    heard: Arc<Mutex<Vec<(Value, Option<u32>)>>>,
+    heard: Arc<Mutex<Vec<Heard>>>,
 }
 
 impl House {

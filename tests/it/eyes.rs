@@ -181,12 +181,12 @@ fn nested_trials_count_for_the_inner_one_only() {
     let inner_proc = world.roster.get(inner_key.expect("the inner shell")).expect("on the roster");
     assert_eq!(world.position(&inner_proc), Position::Inside(outer));
     let inner = world.track(Root { key: inner_proc.key, subreaper: None });
-    let both = wait_for("two and three", LONG, || {
+    wait_for("two and three", LONG, || {
         let trees = world.tick().trees;
         let of = |run| trees.iter().find(|t| t.run == run).map(|t| t.processes);
         (of(outer) == Some(2) && of(inner) == Some(3)).then_some(())
     });
-    let () = both;
+    let () = ();
     assert_eq!(world.position(&inner_proc), Position::Root(inner));
     let mut reader = world.sampler.lineage(outer).expect("tracked");
     assert_eq!(reader.living().len(), 2, "a sweep of the outer one does not reach the inner");

@@ -222,7 +222,7 @@ fn decode_line(kind: &str, body: &Value) -> Result<Event, Broken> {
         "explain" => Said::Request(Request::Explain(String::take(said)?)),
         "stop" => Said::Request(Request::Stop(StopRequest::take(said)?)),
         "reload" => Said::Request(Request::Reload),
-        "watch" => Said::Request(Request::Watch(WatchRequest::take(said)?)),
+        "watch" => Said::Request(Request::Watch(Box::new(WatchRequest::take(said)?))),
         "waited" => {
             let (run, status, usage) = Json::take(said)?;
             Said::Request(Request::Exited(run, status, usage))
@@ -338,7 +338,7 @@ mod tests {
             Request::Explain("t".into()),
             Request::Stop(stop),
             Request::Reload,
-            Request::Watch(watch),
+            Request::Watch(Box::new(watch)),
             Request::Exited(RUN, ExitStatus::Signal(9), usage),
         ];
         said.extend(requests.map(Said::Request));

@@ -208,7 +208,7 @@ impl<W: World> Client<W> {
                 let request = self.watch(*watch).await?;
                 let peer = self.place(line.of).await?;
                 self.outbox.asked();
-                (peer, Said::Request(Request::Watch(request)))
+                (peer, Said::Request(Request::Watch(Box::new(request))))
             }
             Message::Said(said @ Said::Request(_)) => {
                 self.outbox.asked();

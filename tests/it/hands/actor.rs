@@ -161,16 +161,23 @@ fn a_zombie_is_gone() {
     assert_eq!((swept.killed, swept.left), (0, vec![]));
 }
 
-/// All living processes of this session now: the forking tree below is one.
+/// All living processes of this session: the forking tree below is one. Nobody is only said after a look at which no
+/// process slipped away between its being listed and its being read.
 fn of_session(session: u32) -> Vec<Arc<Proc>> {
     let tree = earlystop::sys::tree::ProcTree::default();
-    let is_of = |pid: &u32| {
-        let stat = tree.read(*pid, "stat").unwrap_or_default();
-        let text = String::from_utf8_lossy(&stat).into_owned();
-        let fields: Vec<&str> = text.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-        fields.get(3).is_some_and(|s| *s == session.to_string()) && fields[0] != "Z"
-    };
-    tree.pids().unwrap().into_iter().filter(is_of).filter_map(|pid| Proc::open(pid).ok()).collect()
+    wait_for("a look at which nobody slips away", SOON, || {
+        let mut slipped = false;
+        let mut is_of = |pid: &u32| {
+            let stat = tree.read(*pid, "stat").unwrap_or_default();
+            slipped |= stat.is_empty();
+            let text = String::from_utf8_lossy(&stat).into_owned();
+            let fields: Vec<&str> = text.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+            fields.get(3).is_some_and(|s| *s == session.to_string()) && fields[0] != "Z"
+        };
+        let pids: Vec<u32> = tree.pids().unwrap().into_iter().filter(&mut is_of).collect();
+        let found: Vec<Arc<Proc>> = pids.into_iter().filter_map(|pid| Proc::open(pid).ok()).collect();
+        (!found.is_empty() || !slipped).then_some(found)
+    })
 }
 
 #[test]
