@@ -56,6 +56,8 @@ pub struct Hub {
     engine: Engine,
     edges: Edges,
     inbox: Arc<Inbox>,
+    /// Members of trials of before, until the trial is watched: nothing may look at its tree without them.
+    members: HashMap<RunId, Vec<Arc<Proc>>>,
     /// Something changed that scrapes should see.
     dirty: bool,
 }
@@ -63,14 +65,15 @@ pub struct Hub {
 impl Hub {
     /// Brings them together.
     pub fn new(engine: Engine, edges: Edges, inbox: Arc<Inbox>) -> Hub {
-        Hub { engine, edges, inbox, dirty: true }
+        Hub { engine, edges, inbox, members: HashMap::new(), dirty: true }
     }
 
     /// Runs until it is told to end.
-    /// `members` are those of trials of before that were written down, once the trials are watched.
+    /// `members` are those of trials of before that were written down.
     pub fn run(mut self, first: Vec<Effect>, members: Vec<(RunId, Vec<Arc<Proc>>)>) {
+        self.members = members.into_iter().collect();
         self.carry_out(clock::now(), first);
-        members.into_iter().for_each(|(run, procs)| self.edges.sampler.take_back(run, procs));
+
         loop {
             self.publish();
             let now = clock::boot_ns();
@@ -115,6 +118,9 @@ impl Hub {
         match effect {
             Effect::Track(run, root, uid) => {
                 edges.sampler.track(run, root, uid);
+                if let Some(members) = self.members.remove(&run) {
+                    edges.sampler.take_back(run, members);
+                }
                 if let Some(proc) = edges.roster.get(root.key) {
                     let reporter = reporter(&proc);
                     edges.exits.watch(run, proc, reporter);

@@ -3,6 +3,7 @@
 mod cli;
 mod export;
 mod eyes;
+mod faults;
 mod fixture;
 mod hands;
 mod policy;
@@ -10,6 +11,7 @@ mod prometheus;
 mod pty;
 mod readme;
 mod run;
+mod stage;
 mod support;
 mod terminal;
 mod thesis;

@@ -1,0 +1,213 @@
+//! A real daemon in a folder of its own, and what the scenes around it need.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::{BIN, wait_for};
+
+/// Long enough for a loaded machine of two cores.
+pub const LONG: Duration = Duration::from_secs(60);
+
+/// A folder, and the daemon in it.
+pub struct Stage {
+    folder: tempfile::TempDir,
+    daemon: Option<Child>,
+    flags: Vec<String>,
+}
+
+impl Stage {
+    /// A daemon with this policy, 50 ms between ticks.
+    pub fn new(policy: &str) -> Stage {
+        let mut stage = Stage { folder: tempfile::tempdir().unwrap(), daemon: None, flags: Vec::new() };
+        std::fs::write(stage.policy(), policy).unwrap();
+        let http = format!("unix:{}", stage.http().display());
+        let policy = stage.policy().display().to_string();
+        stage.flags = ["daemon", "--interval", "50ms", "--listen", &http, "--policy", &policy].map(String::from).into();
+        stage.start();
+        stage
+    }
+
+    /// Starts the daemon (again) and waits until it answers.
+    pub fn start(&mut self) {
+        let log = std::fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
+        let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
+        let daemon = self.command(&flags).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        self.daemon = Some(daemon);
+        wait_for("the daemon answers", LONG, || {
+            self.command(&["list"]).output().unwrap().status.success().then_some(())
+        });
+    }
+
+    /// The daemon's process.
+    pub fn pid(&self) -> i32 {
+        self.daemon.as_ref().expect("it was started").id() as i32
+    }
+
+    /// SIGKILL for the daemon.
+    pub fn kill(&mut self) {
+        let mut daemon = self.daemon.take().expect("it was started");
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn policy(&self) -> PathBuf {
+        self.path("policy.toml")
+    }
+
+    fn http(&self) -> PathBuf {
+        self.path("http.sock")
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.path("earlystop/earlystop.sock")
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// `earlystop ...` in this folder.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(BIN);
+        let folder = self.folder.path();
+        command.env("XDG_RUNTIME_DIR", folder).env("XDG_STATE_HOME", folder).env("XDG_CONFIG_HOME", folder);
+        command.env_remove("EARLYSTOP_SOCKET").args(words).stdin(Stdio::null());
+        command
+    }
+
+    /// `earlystop run --trial NAME -- python3 -c SCRIPT`, joined to the daemon, once it has printed its first line.
+    pub fn run(&self, trial: &str, script: &str) -> Trainer {
+        self.run_with(&[], trial, script)
+    }
+
+    pub fn run_with(&self, flags: &[&str], trial: &str, script: &str) -> Trainer {
+        let words = [&["run", "--trial", trial], flags, &["--", "python3", "-S", "-u", "-c", script]].concat();
+        Trainer::start(self.command(&words).env("FOLDER", self.folder.path()))
+    }
+
+    /// A Python program outside `run`.
+    pub fn python(&self, script: &str) -> Trainer {
+        let mut command = Command::new("python3");
+        command.args(["-S", "-u", "-c", script]).env("FOLDER", self.folder.path());
+        command.env("EARLYSTOP_SOCKET", self.socket()).stdin(Stdio::null());
+        Trainer::start(&mut command)
+    }
+
+    /// `list --json`
+    pub fn list(&self) -> Vec<Value> {
+        let output = self.command(&["list", "--json"]).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
+    }
+
+    /// A trial's row.
+    pub fn row(&self, trial: &str) -> Option<Value> {
+        self.list().into_iter().find(|row| row["trial"] == trial)
+    }
+
+    /// Waits until a trial is in this state, and gives its row.
+    pub fn wait_state(&self, trial: &str, state: &str) -> Value {
+        wait_for(&format!("{trial} is {state}"), LONG, || self.row(trial).filter(|row| row["state"] == state))
+    }
+
+    /// A scrape.
+    pub fn metrics(&self) -> String {
+        let mut stream = UnixStream::connect(self.http()).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// The value of the first series of this name that has all these labels (`trial="a"`).
+    pub fn metric(&self, name: &str, labels: &[&str]) -> Option<f64> {
+        let text = self.metrics();
+        let is_it = |line: &&str| {
+            let rest = line.strip_prefix(name).filter(|rest| rest.starts_with(['{', ' ']));
+            rest.is_some_and(|rest| labels.iter().all(|label| rest.contains(label)))
+        };
+        text.lines().find(is_it)?.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// What the scripts wrote into a file, by lines.
+    pub fn lines(&self, name: &str) -> Vec<String> {
+        read_lines(&self.path(name))
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the daemon's log:\n{}", self.log());
+        }
+        if self.daemon.is_some() {
+            self.kill();
+        }
+    }
+}
+
+fn read_lines(path: &Path) -> Vec<String> {
+    std::fs::read_to_string(path).unwrap_or_default().lines().map(String::from).collect()
+}
+
+/// A command under test; killed when it is dropped.
+pub struct Trainer {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    first: String,
+}
+
+impl Trainer {
+    /// Starts it and waits for its first line.
+    pub fn start(command: &mut Command) -> Trainer {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut trainer = Trainer { out: BufReader::new(child.stdout.take().unwrap()), child, first: String::new() };
+        trainer.first = trainer.line();
+        trainer
+    }
+
+    /// Its first line.
+    pub fn first(&self) -> &str {
+        &self.first
+    }
+
+    /// The next line it prints.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        line.trim_end().to_string()
+    }
+
+    /// Waits for its end: exit code and what it said on stderr.
+    pub fn end(mut self) -> (Option<i32>, String) {
+        let status = wait_for("it ends", LONG, || self.child.try_wait().unwrap());
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (status.code(), said)
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for Trainer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether a process is there and no zombie.
+pub fn lives(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with('Z') && !rest.is_empty())
+}
