@@ -277,7 +277,7 @@ fn carry(setup: Setup, what: &Registration, teller: Teller) -> Result<(Kind, Wel
     let trial = daemon.register(registration).map_err(refused)?;
     let welcome = trial.welcome.clone();
     let metrics = configure::metrics_url(daemon.http_address());
-    let rules = if ruleless { "; no policy is given, so no rule will stop it" } else { "" };
+    let rules = if ruleless { " (no policy is given, so no rule will stop it)" } else { "" };
     eprintln!("earlystop: watching {}/{}, metrics at {metrics}{rules}", welcome.experiment, welcome.trial);
     let (daemon, trial) = (Arc::new(daemon), Cell::new(Some(trial)));
     Ok((Kind::Carried(Box::new(Carried { daemon, trial, waiter: Cell::new(None), teller })), welcome))
