@@ -189,7 +189,7 @@ impl Engine {
         trial.view_mut().state = TrialState::Stopping;
         trial.confirming = None;
         let name = trial.view.full_name();
-        self.note(Loudness::Warning, format!("{name}: stop {id} by {rule}: {reason}"));
+        self.note(Loudness::Info, format!("{name}: stop {id} by {rule}: {reason}"));
         if self.trials[&run].has_tree() {
             self.out.push(Effect::Follow(run));
         }

@@ -60,6 +60,6 @@ pub struct ExitUsage {
     pub user_seconds: f64,
     /// System CPU, seconds.
     pub system_seconds: f64,
-    /// Largest resident memory of the process or of one child it waited for, bytes, shared pages included.
+    /// Largest resident memory of the process or of one child it waited for, bytes, shared pages included; 0: not known.
     pub max_resident: u64,
 }

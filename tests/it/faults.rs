@@ -71,7 +71,7 @@ wait()"
         Bystander(stage.python(&script))
     }
 
-    fn is_untouched(mut self, stage: &Stage) {
+    fn stays_untouched(mut self, stage: &Stage) {
         assert!(!self.0.has_ended(), "the bystander lives");
         assert_eq!(stage.lines("bystander"), Vec::<String>::new(), "the bystander got no signal");
     }
@@ -98,7 +98,7 @@ fn a_handler_sees_sigterm_once() {
     assert_eq!(row["exit"]["cause"], "rule");
     let labels = ["trial=\"hog\"", "rule=\"cap\"", "outcome=\"terminated\""];
     wait_for("the stop is counted", LONG, || (stage.metric("trial_stops_total", &labels) == Some(1.0)).then_some(()));
-    bystander.is_untouched(&stage);
+    bystander.stays_untouched(&stage);
 }
 
 #[test]
@@ -166,7 +166,7 @@ wait()";
     let pids: Vec<i32> = stage.lines("pids").iter().map(|p| p.parse().unwrap()).collect();
     assert_eq!(pids.len(), 3);
     wait_for("nobody of the tree lives", LONG, || pids.iter().all(|p| !lives(*p)).then_some(()));
-    bystander.is_untouched(&stage);
+    bystander.stays_untouched(&stage);
 }
 
 #[test]
@@ -282,7 +282,7 @@ wait()";
     assert_eq!(before["stop"]["id"], after["stop"]["id"], "it is the same stop");
     assert_eq!(stage.lines("term").len(), 1, "SIGTERM is given once: {:?}", stage.lines("term"));
     wait_for("the trainer is gone", LONG, || trainer.has_ended().then_some(()));
-    bystander.is_untouched(&stage);
+    bystander.stays_untouched(&stage);
 }
 
 #[test]
@@ -430,4 +430,15 @@ wait()";
     wait_for("their process is gone, and they are", LONG, || {
         stage.list().iter().all(|row| row["state"] != "running").then_some(())
     });
+}
+
+#[test]
+fn a_small_command_does_not_show_the_size_of_run() {
+    let stage = Stage::new("");
+    assert!(stage.command(&["run", "--trial", "small", "--", "true"]).status().unwrap().success());
+    stage.wait_state("small", "completed");
+    let cpu = || stage.metric("trial_cpu_seconds_total", &["trial=\"small\"", "mode=\"user\""]);
+    wait_for("its record is there", LONG, cpu);
+    let peak = stage.metric("trial_memory_peak_bytes", &["trial=\"small\""]);
+    assert!(peak.is_none_or(|bytes| bytes < (4 << 20) as f64), "`true` is smaller than {peak:?} bytes");
 }

@@ -84,6 +84,7 @@ fn start(args: &Args) -> Result<u8, Failure> {
     let (inherited, signals) = Inherited::take().map_err(|e| failed("take the signals", &e))?;
     set_child_subreaper(true).map_err(|e| failed("become the reaper of the command's orphans", &e))?;
     let mut terminal = Terminal::open();
+    let at_fork = reap::largest_resident();
     let held = command.fork(&inherited).map_err(|e| failed("fork", &e))?;
     let registration = Registration { run, spec, fallback, command: held.pid() };
     let socket = plan.socket().to_path_buf();
@@ -94,7 +95,7 @@ fn start(args: &Args) -> Result<u8, Failure> {
     }
     launch::let_go_of_streams();
     let started = held.start(&environment(&welcome, &socket));
-    let ending = Session { command, run, signals: &signals, terminal: &mut terminal, host: &host }.stand_by();
+    let ending = Session { command, run, at_fork, signals: &signals, terminal: &mut terminal, host: &host }.stand_by();
     host.finish();
     if let Err(e) = started {
         let message = format!("cannot run {:?}: {}", args.command[0], e.0);

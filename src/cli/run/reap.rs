@@ -47,6 +47,22 @@ fn understood(status: i32, usage: &libc::rusage) -> Option<News> {
     }
 }
 
+/// The largest resident memory of this process so far, bytes; 0 where the kernel does not tell.
+pub fn largest_resident() -> u64 {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
+    usage.map_or(0, |u| u64::try_from(u.max_rss()).unwrap_or(0) * 1024)
+}
+
+/// Pages that the forked child touched before it became the command, bytes: a few of its stack.
+const TOUCHED: u64 = 256 * 1024;
+
+/// The kernel keeps the high-water mark over exec: a command that never was larger than this process when it forked shows
+/// our size, not its own. Then its largest size is not known.
+pub fn without_ours(usage: ExitUsage, at_fork: u64) -> ExitUsage {
+    let max_resident = if usage.max_resident > at_fork + TOUCHED { usage.max_resident } else { 0 };
+    ExitUsage { max_resident, ..usage }
+}
+
 fn used(usage: &libc::rusage) -> ExitUsage {
     let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 / 1e6;
     ExitUsage {

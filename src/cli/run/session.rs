@@ -40,6 +40,8 @@ pub struct Session<'a> {
     pub command: Pid,
     /// The trial's start.
     pub run: RunId,
+    /// The largest resident memory of `run` itself when it forked the command, bytes.
+    pub at_fork: u64,
     /// What `run` reads its signals from.
     pub signals: &'a SignalFd,
     /// The terminal.
@@ -177,6 +179,7 @@ impl Session<'_> {
         now.phase = Phase::Ended(status);
         now.had_terminal = self.terminal.is_lent();
         self.terminal.take_back_for_good(matches!(status, ExitStatus::Signal(_)));
+        let usage = reap::without_ours(usage, self.at_fork);
         if !now.gone {
             self.host.ended(Exited { run: self.run, status: Some(status), usage: Some(usage), oom: false });
         }
