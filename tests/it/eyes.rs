@@ -186,7 +186,6 @@ fn nested_trials_count_for_the_inner_one_only() {
         let of = |run| trees.iter().find(|t| t.run == run).map(|t| t.processes);
         (of(outer) == Some(2) && of(inner) == Some(3)).then_some(())
     });
-    let () = ();
     assert_eq!(world.position(&inner_proc), Position::Root(inner));
     let mut reader = world.sampler.lineage(outer).expect("tracked");
     assert_eq!(reader.living().len(), 2, "a sweep of the outer one does not reach the inner");

@@ -16,6 +16,7 @@ use earlystop::state::table::{DAEMON_METRICS, TRIAL_METRICS, daemon_metric, tria
 use serde_json::Value;
 
 use crate::export::Served;
+use crate::stage::Stage;
 use crate::{fixture, support};
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -37,8 +38,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What is scraped: until the daemon serves it, snapshots made by hand whose counters go on. Whoever has a daemon takes
-/// its address instead.
+/// What is scraped where everything has to be there at once: snapshots made by hand whose counters go on.
 struct Target {
     served: Served,
     stop: Arc<AtomicBool>,
@@ -240,6 +240,54 @@ fn a_real_prometheus_scrapes_us_and_answers_every_panel() {
         });
     }
     rules_are_evaluated(&prometheus);
+}
+
+/// A trainer that reports what the dashboard shows, for as long as it lives.
+const TRAINER: &str = r#"
+import json, os, socket, time
+link = socket.socket(socket.AF_UNIX)
+link.connect(os.environ["EARLYSTOP_SOCKET"])
+def say(**line): link.sendall((json.dumps(line) + "\n").encode())
+say(type="hello", v=1, trial=os.environ.get("NAME", "steady"), experiment="wine", total_steps=100000,
+    labels={"algorithm": "svm"}, params={"lr": 0.1}, objective={"metric": "val_rmse", "mode": "min"})
+print("ready", flush=True)
+for i in range(1, 100000):
+    say(type="step", step=i, epoch=i / 100, samples=32 * i, phase="eval" if i % 10 == 0 else "train",
+        metrics={"train_loss": 1 / i, "val_rmse": 2 / i})
+    sum(range(20000))
+    time.sleep(0.02)
+"#;
+
+#[test]
+fn a_real_prometheus_scrapes_a_real_daemon_and_answers_every_panel() {
+    let Some(binary) = tool("prometheus") else { return };
+    let policy = "[[rule]]\nname = \"cap\"\nmetric = \"memory\"\nabove = \"100 MiB\"\n\n\
+                  [[rule]]\nname = \"long\"\nmetric = \"elapsed\"\nabove = \"1ms\"\nfor = \"1h\"\naction = \"warn\"\n\n\
+                  [[rule]]\nname = \"blind\"\nmetric = \"metrics.never_reported\"\nabove = 1\naction = \"warn\"\n";
+    let stage = Stage::on_a_port(policy);
+    let prometheus = Prometheus::scraping(&binary, &stage.address(), "");
+    let _steady = stage.python(TRAINER);
+    let hog = format!("{TRAINER}\n")
+        .replace("    sum(", "    if i == 50: hog = bytearray(160 << 20)\n    sum(")
+        .replace("steady", "hog");
+    let _hog = stage.python(&hog);
+    assert!(stage.command(&["run", "--trial", "short", "--", "true"]).status().expect("it runs").success());
+    stage.wait_state("hog", "stopped");
+    prometheus.wait_for_scrapes(15);
+    // Where all is well, panels of what is wrong are empty; that they answer is all that is asked of them.
+    let of_trouble = |expr: &str| expr.ends_with("> 0") || expr.ends_with("== 0");
+    let mut silent = queries();
+    support::wait_for("every panel shows data", DEADLINE, || {
+        silent.retain(|(panel, expr)| {
+            prometheus.query(expr).unwrap_or_else(|error| panic!("{panel}: {expr}: {error}")).is_empty()
+                && !of_trouble(expr)
+        });
+        eprintln!("without data: {silent:?}");
+        silent.is_empty().then_some(())
+    });
+    if let Some((silent, said)) = promtool(&["check", "metrics"], &stage.scrape()) {
+        assert!(silent && said.is_empty(), "promtool: {said}");
+    }
 }
 
 #[test]

@@ -23,11 +23,21 @@ pub struct Stage {
 impl Stage {
     /// A daemon with this policy, 50 ms between ticks.
     pub fn new(policy: &str) -> Stage {
-        let mut stage = Stage { folder: tempfile::tempdir().unwrap(), daemon: None, flags: Vec::new() };
+        let folder = tempfile::tempdir().unwrap();
+        let http = format!("unix:{}", folder.path().join("http.sock").display());
+        Stage::listening(folder, &http, policy)
+    }
+
+    /// The same, with metrics on a port of this machine.
+    pub fn on_a_port(policy: &str) -> Stage {
+        Stage::listening(tempfile::tempdir().unwrap(), "127.0.0.1:0", policy)
+    }
+
+    fn listening(folder: tempfile::TempDir, http: &str, policy: &str) -> Stage {
+        let mut stage = Stage { folder, daemon: None, flags: Vec::new() };
         std::fs::write(stage.policy(), policy).unwrap();
-        let http = format!("unix:{}", stage.http().display());
         let policy = stage.policy().display().to_string();
-        stage.flags = ["daemon", "--interval", "50ms", "--listen", &http, "--policy", &policy].map(String::from).into();
+        stage.flags = ["daemon", "--interval", "50ms", "--listen", http, "--policy", &policy].map(String::from).into();
         stage.start();
         stage
     }
@@ -116,6 +126,22 @@ impl Stage {
     /// Waits until a trial is in this state, and gives its row.
     pub fn wait_state(&self, trial: &str, state: &str) -> Value {
         wait_for(&format!("{trial} is {state}"), LONG, || self.row(trial).filter(|row| row["state"] == state))
+    }
+
+    /// HOST:PORT of the metrics, as the log says.
+    pub fn address(&self) -> String {
+        let log = self.log();
+        let (_, rest) = log.split_once("metrics at http://").expect("it listens on a port");
+        rest.split('/').next().unwrap_or_default().to_string()
+    }
+
+    /// The body of a scrape from a port.
+    pub fn scrape(&self) -> String {
+        let mut stream = std::net::TcpStream::connect(self.address()).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.0\r\nHost: x\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text.split_once("\r\n\r\n").expect("a head and a body").1.to_string()
     }
 
     /// A scrape.
