@@ -9,7 +9,7 @@ use super::Engine;
 use super::ladder::MANUAL;
 use super::trial::{Sight, Trial};
 
-/// How long an empty tree waits for word of how its root ended, nanoseconds: the kernel tells at once, a `run` that joined
+/// How long an empty tree waits for word of how its root ended, and for the last of its trainer's, nanoseconds: the kernel tells at once, a `run` that joined
 /// tells as soon as it is scheduled.
 const WORD_OF_EXIT: u64 = SECOND;
 
@@ -54,7 +54,9 @@ impl Engine {
             return;
         }
         let since = *trial.empty_since.get_or_insert(now);
-        let word = trial.exited.is_some() || now.since(since) >= WORD_OF_EXIT;
+        // What it wrote before it left may still be on its way: its connections end after it.
+        let all_said = trial.exited.is_some() && trial.speakers.is_empty();
+        let word = all_said || now.since(since) >= WORD_OF_EXIT;
         match (&trial.stop, word) {
             // A stop ends by the readings that follow it: they look twice before they say that nobody is left.
             (Some(_), _) => {}

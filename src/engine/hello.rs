@@ -1,8 +1,8 @@
 //! How trials begin: hello, `run`, `watch`, `[[discover]]`.
 
 use crate::model::{
-    ConnId, DropReason, Effect, ErrorCode, Hello, Loudness, Moment, Name, Peer, Position, ProcKey, ProcessUse, Refusal,
-    Register, Reply, Resume, Root, RunId, TrialSpec, TrialState, Welcome,
+    ConnId, DropReason, Effect, ErrorCode, Hello, Loudness, Moment, Name, Peer, Position, ProcKey, ProcessUse,
+    ReadingCause, Refusal, Register, Reply, Resume, Root, RunId, TrialSpec, TrialState, Welcome,
 };
 
 use super::Engine;
@@ -311,6 +311,9 @@ impl Engine {
         };
         let Some(trial) = self.trials.get_mut(&run) else { return };
         trial.speakers.remove(&conn);
+        if trial.empty_since.is_some() && trial.view.state.is_living() && trial.speakers.is_empty() {
+            self.out.push(Effect::Read(run, ReadingCause::Exit));
+        }
         let unseen = trial.sight == Sight::None && trial.speakers.is_empty() && trial.view.state.is_living();
         if unseen {
             let cause = crate::model::ExitCause::Unknown;

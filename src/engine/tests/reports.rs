@@ -125,3 +125,35 @@ fn a_step_without_hello_is_about_the_trial_it_comes_from() {
     let drops = scene.take().iter().filter(|e| matches!(e, Effect::Drop(DropReason::NoTrial))).count();
     assert_eq!(drops, 1);
 }
+
+#[test]
+fn what_a_trainer_wrote_before_it_left_is_not_lost() {
+    let mut scene = trial();
+    scene.ticks(2, &[(1, 50, MIB)]);
+    // The end of the process is seen before its last lines are.
+    scene.event(Event::Exited(Exited { run: run(1), status: Some(ExitStatus::Code(0)), usage: None, oom: false }));
+    let nobody = |scene: &mut Scene| {
+        let sample = scene.sample(1, 0, &[]);
+        scene.event(Event::Reading(Reading { cause: ReadingCause::Exit, sample }));
+    };
+    nobody(&mut scene);
+    assert_eq!(scene.view(1).state, TrialState::Running);
+    scene.report(7, 100, &[("loss", 0.25)]);
+    scene.take();
+    scene.event(Event::Closed(ConnId(7)));
+    assert!(scene.take().iter().any(|e| matches!(e, Effect::Read(_, ReadingCause::Exit))));
+    nobody(&mut scene);
+    let view = scene.view(1);
+    assert_eq!((view.state, view.progress.step), (TrialState::Completed, Some(100)));
+    assert_eq!(view.metrics["loss"].last_word, Some(0.25));
+
+    // A connection that somebody else holds open delays the end by a second at most.
+    let mut held = trial();
+    held.ticks(2, &[(1, 50, MIB)]);
+    held.event(Event::Exited(Exited { run: run(1), status: Some(ExitStatus::Code(0)), usage: None, oom: false }));
+    nobody(&mut held);
+    held.pass(SECOND);
+    let empty = held.sample(1, 0, &[]);
+    held.tick_of(vec![empty]);
+    assert_eq!(held.view(1).state, TrialState::Completed);
+}

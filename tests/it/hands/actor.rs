@@ -165,6 +165,8 @@ fn a_zombie_is_gone() {
 /// process slipped away between its being listed and its being read.
 fn of_session(session: u32) -> Vec<Arc<Proc>> {
     let tree = earlystop::sys::tree::ProcTree::default();
+    // A zombie may have left a child behind after the list was made; one that was a zombie before the list has none.
+    let mut zombies = std::collections::HashSet::new();
     wait_for("a look at which nobody slips away", SOON, || {
         let mut slipped = false;
         let mut is_of = |pid: &u32| {
@@ -172,7 +174,9 @@ fn of_session(session: u32) -> Vec<Arc<Proc>> {
             slipped |= stat.is_empty();
             let text = String::from_utf8_lossy(&stat).into_owned();
             let fields: Vec<&str> = text.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-            fields.get(3).is_some_and(|s| *s == session.to_string()) && fields[0] != "Z"
+            let ours = fields.get(3).is_some_and(|s| *s == session.to_string());
+            slipped |= ours && fields[0] == "Z" && zombies.insert(*pid);
+            ours && fields[0] != "Z"
         };
         let pids: Vec<u32> = tree.pids().unwrap().into_iter().filter(&mut is_of).collect();
         let found: Vec<Arc<Proc>> = pids.into_iter().filter_map(|pid| Proc::open(pid).ok()).collect();
