@@ -44,6 +44,7 @@ impl Sweep {
         let mut given: BTreeMap<ProcKey, SignalResult> = BTreeMap::new();
         loop {
             let living: Vec<Arc<Proc>> = (self.reader)().into_iter().filter(|proc| !proc.is_gone()).collect();
+            aim.ledger.remember(self.stretch.run, living.iter().map(|proc| proc.key));
             let mut fresh = Vec::new();
             for proc in living.iter().filter(|proc| !given.contains_key(&proc.key)) {
                 fresh.push((proc, self.kill(proc, aim)));

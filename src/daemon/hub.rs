@@ -97,6 +97,9 @@ impl Hub {
     /// One event: the journal has it before anything follows from it.
     fn step(&mut self, at: Moment, event: &Event) {
         self.edges.journal.event(at, event);
+        if let Event::Tree(tree) = event {
+            self.edges.ledger.remember(tree.run, tree.members.iter().map(|member| member.key));
+        }
         let effects = self.engine.step(at, event);
         if let Event::Tick(tick) = event {
             self.edges.export.observe_tick(tick.took_ns as f64 / 1e9);

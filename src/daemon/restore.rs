@@ -78,8 +78,9 @@ fn find(
         return None;
     }
     let root = trial.root?;
-    let shots = stop.into_iter().flat_map(|s| &s.shots).map(|(shot, _)| shot.key);
-    let known: HashSet<ProcKey> = trial.members.iter().copied().chain(shots).chain([root.key]).collect();
+    let stopped =
+        stop.into_iter().flat_map(|s| s.shots.iter().map(|(shot, _)| shot.key).chain(s.members.iter().copied()));
+    let known: HashSet<ProcKey> = trial.members.iter().copied().chain(stopped).chain([root.key]).collect();
     let members: Vec<Arc<Proc>> = known.into_iter().filter(|key| is_sure(*key, last)).filter_map(same).collect();
     let root_lives = same(root.key);
     if root_lives.is_none() && members.is_empty() {

@@ -16,6 +16,8 @@ pub(super) enum Entry {
     Intent(Shot),
     /// What became of it.
     Outcome(Signalled),
+    /// These processes are in the tree of the stop's trial, beside those that were told before.
+    Members(StopId, Vec<ProcKey>),
     /// The stop is over.
     Closed(StopId, StopOutcome),
 }
@@ -24,6 +26,7 @@ const STOP: u8 = 1;
 const INTENT: u8 = 2;
 const OUTCOME: u8 = 3;
 const CLOSED: u8 = 4;
+const MEMBERS: u8 = 5;
 
 impl Entry {
     /// Its bytes, without length and checksum.
@@ -42,6 +45,12 @@ impl Entry {
                 pen.u8(OUTCOME);
                 put_shot(&mut pen, &signalled.shot);
                 pen.u8(index(&SignalResult::ALL, signalled.result));
+            }
+            Entry::Members(stop, keys) => {
+                pen.u8(MEMBERS);
+                pen.u128(stop.0);
+                pen.u32(keys.len() as u32);
+                keys.iter().for_each(|key| put_key(&mut pen, *key));
             }
             Entry::Closed(stop, outcome) => {
                 pen.u8(CLOSED);
@@ -63,6 +72,10 @@ impl Entry {
                 let result = *SignalResult::ALL.get(eye.u8()? as usize)?;
                 Entry::Outcome(Signalled { shot, result })
             }
+            MEMBERS => {
+                let (stop, count) = (StopId(eye.u128()?), eye.u32()?);
+                Entry::Members(stop, (0..count).map(|_| take_key(&mut eye)).collect::<Option<_>>()?)
+            }
             CLOSED => Entry::Closed(StopId(eye.u128()?), *StopOutcome::ALL.get(eye.u8()? as usize)?),
             _ => return None,
         };
@@ -75,13 +88,21 @@ fn index<T: PartialEq>(all: &[T], value: T) -> u8 {
     all.iter().position(|v| *v == value).unwrap_or(u8::MAX as usize) as u8
 }
 
+fn put_key(pen: &mut Pen, key: ProcKey) {
+    pen.u32(key.pid);
+    pen.u64(key.start);
+    pen.u64(key.inode);
+}
+
+fn take_key(eye: &mut Eye) -> Option<ProcKey> {
+    Some(ProcKey { pid: eye.u32()?, start: eye.u64()?, inode: eye.u64()? })
+}
+
 fn put_shot(pen: &mut Pen, shot: &Shot) {
     pen.u128(shot.stop.0);
     pen.u128(shot.run.0);
     pen.u64(shot.rung as u64);
-    pen.u32(shot.key.pid);
-    pen.u64(shot.key.start);
-    pen.u64(shot.key.inode);
+    put_key(pen, shot.key);
     pen.u32(shot.signal.0 as u32);
     pen.u8(shot.wake.into());
     pen.u32(shot.owner);
@@ -92,7 +113,7 @@ fn take_shot(eye: &mut Eye) -> Option<Shot> {
         stop: StopId(eye.u128()?),
         run: RunId(eye.u128()?),
         rung: eye.u64()? as usize,
-        key: ProcKey { pid: eye.u32()?, start: eye.u64()?, inode: eye.u64()? },
+        key: take_key(eye)?,
         signal: Signal(eye.u32()? as i32),
         wake: eye.flag()?,
         owner: eye.u32()?,

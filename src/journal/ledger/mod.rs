@@ -3,14 +3,14 @@
 
 mod entry;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};
 
 use super::machine::Machine;
 use super::page::Turns;
-use crate::model::{ProcKey, Shot, Signal, SignalResult, Signalled, StopId, StopOutcome, StopRecord};
+use crate::model::{ProcKey, RunId, Shot, Signal, SignalResult, Signalled, StopId, StopOutcome, StopRecord};
 use entry::Entry;
 
 /// Bytes of a file at first: 400 stops with their shots. It grows when more are open at once.
@@ -24,6 +24,8 @@ pub struct OpenStop {
     /// Signals intended on its current rung and what became of them. One without an outcome counts as taken, except
     /// SIGKILL, which is sent again (and is not listed here).
     pub shots: Vec<(Shot, Option<SignalResult>)>,
+    /// Who was of the tree when it was last read, and perhaps some who had left it by then.
+    pub members: Vec<ProcKey>,
 }
 
 /// What an earlier life left behind.
@@ -55,11 +57,13 @@ struct Inner {
 struct Open {
     record: StopRecord,
     shots: BTreeMap<(ProcKey, Signal), (Shot, Option<SignalResult>)>,
+    members: BTreeSet<ProcKey>,
 }
 
 impl Open {
     fn told(&self) -> OpenStop {
-        OpenStop { record: self.record.clone(), shots: self.shots.values().copied().collect() }
+        let (shots, members) = (self.shots.values().copied().collect(), self.members.iter().copied().collect());
+        OpenStop { record: self.record.clone(), shots, members }
     }
 
     fn entries(&self) -> impl Iterator<Item = Entry> {
@@ -67,7 +71,8 @@ impl Open {
             Some(result) => Entry::Outcome(Signalled { shot: *shot, result: *result }),
             None => Entry::Intent(*shot),
         });
-        std::iter::once(Entry::Stop(self.record.clone())).chain(shots)
+        let members = Entry::Members(self.record.id, self.members.iter().copied().collect());
+        [Entry::Stop(self.record.clone()), members].into_iter().chain(shots)
     }
 }
 
@@ -115,6 +120,21 @@ impl Ledger {
     /// A stop began, or changed its rung or deadline.
     pub fn record(&self, record: &StopRecord) {
         self.lock().take(Entry::Stop(record.clone()));
+    }
+
+    /// Who is of the tree of a trial that is being stopped, read just now. Whoever is signalled may leave descendants behind to
+    /// whom no way leads any more, and the journal is written too late for a daemon that is killed at that moment.
+    pub fn remember(&self, run: RunId, members: impl IntoIterator<Item = ProcKey>) {
+        let mut inner = self.lock();
+        let Some(open) = inner.open.values_mut().find(|open| open.record.run == run) else { return };
+        let now: BTreeSet<ProcKey> = members.into_iter().collect();
+        let new: Vec<ProcKey> = now.difference(&open.members).copied().collect();
+        let stop = open.record.id;
+        // Whoever has left is forgotten here, and in the file at its next turn.
+        open.members = now;
+        if !new.is_empty() {
+            inner.take(Entry::Members(stop, new));
+        }
     }
 
     /// A signal is about to be given. On return it is in the file.
@@ -209,12 +229,18 @@ impl Inner {
 fn apply(open: &mut BTreeMap<StopId, Open>, entry: Entry) {
     match entry {
         Entry::Stop(record) => {
-            let mut shots = open.remove(&record.id).map(|old| old.shots).unwrap_or_default();
+            let old = open.remove(&record.id).map(|old| (old.shots, old.members));
+            let (mut shots, members) = old.unwrap_or_default();
             shots.retain(|_, (shot, _)| shot.rung == record.rung);
-            open.insert(record.id, Open { record, shots });
+            open.insert(record.id, Open { record, shots, members });
         }
         Entry::Intent(shot) => note(open, shot, None),
         Entry::Outcome(Signalled { shot, result }) => note(open, shot, Some(result)),
+        Entry::Members(stop, keys) => {
+            if let Some(stop) = open.get_mut(&stop) {
+                stop.members.extend(keys);
+            }
+        }
         Entry::Closed(stop, _) => {
             open.remove(&stop);
         }
@@ -255,11 +281,35 @@ mod tests {
 
         let (second, recovered) = ledger(&folder);
         let shots = vec![(shot(1, 10), Some(SignalResult::Sent)), (shot(1, 11), None)];
-        assert_eq!(recovered.open, vec![OpenStop { record: record(1), shots }]);
+        assert_eq!(recovered.open, vec![OpenStop { record: record(1), shots, members: vec![] }]);
         let next = StopRecord { rung: 2, ..record(1) };
         second.record(&next);
         drop(second);
-        assert_eq!(ledger(&folder).1.open, vec![OpenStop { record: next, shots: vec![] }]);
+        assert_eq!(ledger(&folder).1.open, vec![OpenStop { record: next, shots: vec![], members: vec![] }]);
+    }
+
+    #[test]
+    fn the_members_of_a_tree_come_back_with_its_stop() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, _) = ledger(&folder);
+        let key = |pid| ProcKey { pid, start: 7, inode: 9 };
+        let run = record(1).run;
+        first.remember(run, [key(9)]);
+        first.record(&record(1));
+        first.remember(run, [key(10), key(11)]);
+        first.record(&StopRecord { rung: 2, ..record(1) });
+        first.remember(run, [key(11), key(12)]);
+        assert_eq!(first.open_stops()[0].members, [key(11), key(12)], "who left is forgotten");
+        drop(first);
+        let (second, recovered) = ledger(&folder);
+        assert_eq!(recovered.open[0].members, [key(10), key(11), key(12)], "the file only grows until its turn");
+        // A large tree, read again and again.
+        let crowd = || (0..10_000).map(key);
+        (0..50).for_each(|round| second.remember(run, crowd().skip(round)));
+        drop(second);
+        let (third, recovered) = ledger(&folder);
+        assert!(crowd().skip(50).all(|key| recovered.open[0].members.contains(&key)));
+        assert!(third.is_backed());
     }
 
     #[test]
