@@ -5,8 +5,16 @@ use std::collections::HashSet;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::stage::{LONG, Stage, Trainer, lives};
+use self::bystander::Bystander;
+use crate::stage::{LONG, Stage, lives};
 use crate::support::wait_for;
+
+mod bystander;
+mod crowd;
+mod disk;
+mod kills;
+mod reuse;
+mod roots;
 
 /// Memory above 100 MiB; a ladder of short rungs.
 const CAP: &str = r#"
@@ -56,33 +64,17 @@ def hear():
     return json.loads(lines.readline())
 "#;
 
-/// A process that must never get a signal: it notes each it could get.
-struct Bystander(Trainer);
-
-impl Bystander {
-    fn new(stage: &Stage) -> Bystander {
-        let script = format!(
-            "{PRELUDE}
-for number in (1, 2, 3, 10, 12, 15, 18): signal.signal(number, noting('bystander', False))
-grow()
-print(os.getpid())
-wait()"
-        );
-        Bystander(stage.python(&script))
-    }
-
-    fn stays_untouched(mut self, stage: &Stage) {
-        assert!(!self.0.has_ended(), "the bystander lives");
-        assert_eq!(stage.lines("bystander"), Vec::<String>::new(), "the bystander got no signal");
-    }
-}
-
 fn script(body: &str) -> String {
     format!("{PRELUDE}\n{body}")
 }
 
 fn speaking(body: &str) -> String {
     format!("{PRELUDE}\n{SPEAKER}\n{body}")
+}
+
+/// SIGKILL for a process that this test's own trainer started.
+fn kill_own(pid: i32) {
+    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub struct Stage {
     folder: tempfile::TempDir,
     daemon: Option<Child>,
     flags: Vec<String>,
+    /// The size of a disk of its own at FOLDER/disk.
+    disk: Option<String>,
 }
 
 impl Stage {
@@ -34,7 +36,7 @@ impl Stage {
     }
 
     fn listening(folder: tempfile::TempDir, http: &str, policy: &str) -> Stage {
-        let mut stage = Stage { folder, daemon: None, flags: Vec::new() };
+        let mut stage = Stage { folder, daemon: None, flags: Vec::new(), disk: None };
         std::fs::write(stage.policy(), policy).unwrap();
         let policy = stage.policy().display().to_string();
         stage.flags = ["daemon", "--interval", "50ms", "--listen", http, "--policy", &policy].map(String::from).into();
@@ -42,15 +44,59 @@ impl Stage {
         stage
     }
 
+    /// A daemon whose state is on a disk of this size, in a mount namespace of its own; `None` where that cannot be had.
+    pub fn on_a_small_disk(policy: &str, size: &str) -> Option<Stage> {
+        let can = ["--mount", "sh", "-c", "mount -t tmpfs -o size=1m none /mnt"];
+        if !Command::new("unshare").args(can).output().is_ok_and(|output| output.status.success()) {
+            return None;
+        }
+        let mut stage = Stage::new(policy);
+        stage.kill();
+        std::fs::create_dir(stage.path("disk")).unwrap();
+        stage.disk = Some(size.to_string());
+        stage.flags.extend(["--state".to_string(), stage.path("disk").display().to_string()]);
+        stage.start();
+        Some(stage)
+    }
+
+    /// Leaves no room on the small disk.
+    pub fn fill_disk(&self) {
+        let inside = format!("/proc/{}/root{}", self.pid(), self.path("disk/ballast").display());
+        let mut file = std::fs::File::create(inside).unwrap();
+        while file.write_all(&[1; 4096]).is_ok() {}
+    }
+
     /// Starts the daemon (again) and waits until it answers.
     pub fn start(&mut self) {
         let log = std::fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
         let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
-        let daemon = self.command(&flags).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let mut command = self.command(&flags);
+        if let Some(size) = &self.disk {
+            let disk = self.path("disk");
+            let script = format!("mount -t tmpfs -o size={size} none '{}' && exec \"$0\" \"$@\"", disk.display());
+            let mut inside = Command::new("unshare");
+            inside.args(["--mount", "sh", "-c", &script, BIN]).args(&flags).stdin(Stdio::null());
+            inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            command = inside;
+        }
+        let daemon = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         self.daemon = Some(daemon);
         wait_for("the daemon answers", LONG, || {
             self.command(&["list"]).output().unwrap().status.success().then_some(())
         });
+    }
+
+    /// Ends what a scene left behind, a command whose `run` was killed for one: processes whose environment names this folder,
+    /// which nobody but our own descendants can know.
+    fn clear(&self) {
+        let own = format!("FOLDER={}", self.folder.path().display());
+        for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
+            if pid != std::process::id() as i32 && environment.split(|byte| *byte == 0).any(|e| e == own.as_bytes()) {
+                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+            }
+        }
     }
 
     /// The daemon's process.
@@ -106,9 +152,14 @@ impl Stage {
 
     /// A Python program outside `run`.
     pub fn python(&self, script: &str) -> Trainer {
+        self.python_with(script, &[])
+    }
+
+    /// The same with more in its environment. Its input ends with this process.
+    pub fn python_with(&self, script: &str, environment: &[(&str, &str)]) -> Trainer {
         let mut command = Command::new("python3");
         command.args(["-S", "-u", "-c", script]).env("FOLDER", self.folder.path());
-        command.env("EARLYSTOP_SOCKET", self.socket()).stdin(Stdio::null());
+        command.env("EARLYSTOP_SOCKET", self.socket()).envs(environment.iter().copied()).stdin(Stdio::piped());
         Trainer::start(&mut command)
     }
 
@@ -177,6 +228,7 @@ impl Drop for Stage {
         if self.daemon.is_some() {
             self.kill();
         }
+        self.clear();
     }
 }
 
@@ -218,6 +270,12 @@ impl Trainer {
         let mut said = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         (status.code(), said)
+    }
+
+    /// SIGKILL, and its end.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     pub fn has_ended(&mut self) -> bool {
