@@ -386,6 +386,27 @@ fn a_broken_policy_is_refused_and_the_old_one_stays() {
     assert!(said.contains("stopped small by another"), "{said}");
 }
 
+/// Whose condition is the same goes on where it stood, whatever else is in the file; any other begins anew.
+#[test]
+fn an_equal_rule_keeps_its_state_over_a_reload() {
+    let rule = |name: &str, above: &str| {
+        format!("[[rule]]\nname = \"{name}\"\nmetric = \"memory\"\nabove = \"{above}\"\nfor = \"1h\"\n\n")
+    };
+    let stage = Stage::new(&(rule("kept", "1 MiB") + &rule("changed", "1 MiB")));
+    let _trainer = stage.python(&speaking("say(type='hello', v=1, trial='small')\nhear()\nprint('ready')\nwait()"));
+    let since = |name: &str| {
+        let row = stage.row("small")?;
+        let rule = row["rules"].as_array()?.iter().find(|rule| rule["rule"] == name && rule["state"] == "pending")?;
+        rule["since"].as_f64()
+    };
+    let before = wait_for("both are pending", LONG, || since("kept").zip(since("changed")));
+    std::fs::write(stage.policy(), rule("new", "1 MiB") + &rule("changed", "2 MiB") + &rule("kept", "1 MiB")).unwrap();
+    assert!(stage.command(&["reload"]).output().unwrap().status.success());
+    let after = wait_for("all are pending", LONG, || since("new").and(since("kept").zip(since("changed"))));
+    assert_eq!(after.0, before.0, "an equal rule goes on");
+    assert!(after.1 > before.1, "another condition begins anew");
+}
+
 #[test]
 fn a_thousand_trials_at_once() {
     let stage = Stage::new("");
