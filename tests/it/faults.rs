@@ -246,7 +246,9 @@ wait()";
     assert!(stage.lines("welcome")[0].contains("\"trial\":\"ranks\""), "{:?}", stage.lines("welcome"));
     let row = stage.row("ranks").unwrap();
     assert_eq!((&row["step"], stage.list().len()), (&5.into(), 1));
-    drop(trainer);
+    // Both go with one stop; a `run` that is only killed would leave them behind.
+    assert!(stage.command(&["stop", "ranks", "--now"]).status().unwrap().success());
+    assert_eq!(trainer.end().0, Some(128 + 15));
 }
 
 /// The daemon is killed when the trial stands on this rung and started again: the ladder goes on, no rung is given twice.
