@@ -391,6 +391,15 @@ impl Engine {
         self.note(Loudness::Warning, text);
     }
 
+    /// A person will not wait for an answer: the first rung with a signal comes now, unless it has come already.
+    pub(super) fn press_on(&mut self, run: RunId, now: Moment) {
+        let Some(stop) = self.trials.get(&run).and_then(|t| t.stop.as_ref()) else { return };
+        let first = stop.record.ladder.rungs.iter().position(|rung| rung.signal.is_some());
+        if let Some(first) = first.filter(|first| *first > stop.record.rung) {
+            self.enter(run, first, now);
+        }
+    }
+
     /// A trainer needs longer: the rung is lengthened once, up to its bound.
     pub(super) fn on_ack(&mut self, run: RunId, id: StopId, need_ms: Option<u64>, now: Moment) {
         let Some(trial) = self.trials.get_mut(&run) else { return };

@@ -83,8 +83,11 @@ impl Engine {
                 "see `earlystop list`",
             ));
         }
-        if let Some(under_way) = &self.trials[&run].stop {
-            return Ok(Reply::Stopping(under_way.record.id));
+        if let Some(id) = self.trials[&run].stop.as_ref().map(|under_way| under_way.record.id) {
+            if stop.now {
+                self.press_on(run, now);
+            }
+            return Ok(Reply::Stopping(id));
         }
         let reason = stop.reason.clone().unwrap_or_else(|| "stopped by hand".to_string());
         let mut ladder = Ladder::gentle();

@@ -285,3 +285,18 @@ fn a_second_rule_shortens_and_gives_no_signal_again() {
     assert_eq!(signalled.engine.next_wake(), Some(signalled.now.boot_ns + 2 * SECOND));
     assert_eq!(signalled.view(1).stop.as_ref().unwrap().rule.as_ref(), "slow", "the first one has the credit");
 }
+
+#[test]
+fn now_does_not_wait_for_an_answer_and_gives_no_signal_twice() {
+    let mut scene = stopping(true);
+    scene.tree(1, &[50]);
+    let now = || Said::Request(Request::Stop(StopRequest { trial: "hog".into(), reason: None, now: true }));
+    scene.take();
+    scene.say(9, now());
+    scene.tree(1, &[50]);
+    assert_eq!(signals(&scene.take()), [(50, Signal::TERM)]);
+    scene.say(9, now());
+    scene.tree(1, &[50]);
+    assert!(signals(&scene.take()).is_empty(), "that rung has come already");
+    assert_eq!(scene.view(1).stop.as_ref().unwrap().rule.as_ref(), "cap", "the rule keeps the credit");
+}
