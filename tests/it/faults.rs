@@ -27,7 +27,7 @@ ladder = "quick"
 [ladder.quick]
 rungs = [
     { ask = true, wait = "1s", max = "30s" },
-    { signal = "SIGTERM", wait = "1s" },
+    { signal = "SIGTERM", wait = "3s" },
     { signal = "SIGKILL" },
 ]
 "#;
@@ -49,7 +49,8 @@ def grow():
     global hog
     hog = bytearray(160 << 20)
 def wait():
-    while True: time.sleep(1000)
+    # Python runs a handler between two of its own steps: one that is due just before a long sleep would wait for its end.
+    while True: time.sleep(0.05)
 "#;
 
 /// What a trainer that speaks adds.
