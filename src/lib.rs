@@ -8,6 +8,7 @@
 //! - [`engine`]: one decision function without I/O: `step(now, &event) -> effects`.
 //! - [`policy`]: TOML to rules.
 //! - [`state`]: windows and the table of metrics.
+//! - [`promql`]: the language of rules: expressions, functions, evaluation over any source of series.
 //! - [`wire`], [`journal`], [`sys`]: socket lines, SQLite, raw system calls.
 //! - [`model`]: the vocabulary; imports nothing.
 #![warn(missing_docs)]
@@ -25,6 +26,8 @@ pub mod engine;
 pub mod policy;
 
 pub mod state;
+
+pub mod promql;
 
 pub mod journal;
 pub mod sys;

@@ -1,0 +1,78 @@
+//! The table of functions: one row each, with what they take and give.
+
+use super::{Element, EvalError, Kind, Labels, Point, Value};
+
+/// A function of the language.
+pub struct Function {
+    /// Its name.
+    pub name: &'static str,
+    /// Types of its arguments; the last may be left out or come again, as `variadic` says.
+    pub takes: &'static [Kind],
+    /// As in Prometheus: 0 = exactly those arguments; n > 0 = up to n more of the last type, which is itself optional;
+    /// below 0 = any number of the last type, which is itself optional.
+    pub variadic: i32,
+    /// Type of its result.
+    pub returns: Kind,
+    /// How it is computed.
+    pub call: Call,
+}
+
+/// How a function is computed.
+#[derive(Clone, Copy)]
+pub enum Call {
+    /// Of each element of its one instant vector, with the scalar arguments in their order; `__name__` is dropped. Where
+    /// the vector was left out it is `vector(time())`.
+    Each(fn(f64, &[f64]) -> f64),
+    /// Of the samples of each series of its one range vector; `None` gives no element; `__name__` is dropped.
+    Range(fn(&Window<'_>) -> Option<f64>),
+    /// As `Range`, and `__name__` stays.
+    RangeNamed(fn(&Window<'_>) -> Option<f64>),
+    /// Of everything at once.
+    Whole(fn(&Arguments<'_>) -> Result<Value, EvalError>),
+    /// Computed by the evaluator itself, which knows what no function is told (`timestamp`, `absent_over_time`, ...).
+    Evaluator,
+}
+
+/// The samples of one series in a range.
+#[derive(Clone, Copy, Debug)]
+pub struct Window<'a> {
+    /// In the order of time, without staleness markers, at least one; all in `(start, end]`.
+    pub points: &'a [Point],
+    /// The range's beginning, excluded, milliseconds.
+    pub start: i64,
+    /// The range's end, milliseconds.
+    pub end: i64,
+    /// The evaluation's time, milliseconds; differs from `end` under an offset or `@`.
+    pub at: i64,
+    /// The scalar arguments in their order.
+    pub scalars: &'a [f64],
+}
+
+/// The arguments of a function that sees everything.
+pub struct Arguments<'a> {
+    /// As written; paren'd literals are visible to those that look at how an argument was written (`absent`).
+    pub written: &'a [super::Expr],
+    /// Their values.
+    pub values: &'a [Value],
+    /// The evaluation's time, milliseconds.
+    pub at: i64,
+}
+
+/// All functions, by name.
+pub static FUNCTIONS: &[Function] = &[];
+
+/// The function of a name.
+pub fn function(name: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().find(|f| f.name == name)
+}
+
+impl std::fmt::Debug for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// An element without its name.
+pub fn nameless(labels: &Labels, value: f64) -> Element {
+    Element { labels: labels.nameless(), value }
+}
