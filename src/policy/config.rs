@@ -7,6 +7,7 @@ use globset::{Glob, GlobMatcher};
 use toml::Spanned;
 
 use super::file::{File, Table};
+use super::remote::{self, Remote};
 use super::{Context, Loaded, load, units};
 use crate::model::{Limits, MILLI, Name, SECOND, Settings, Severity};
 
@@ -109,6 +110,8 @@ pub struct Config {
     pub settings: Settings,
     /// What the journal keeps.
     pub journal: JournalSettings,
+    /// Where rules are asked that are evaluated elsewhere.
+    pub remote: Option<Remote>,
     /// Processes to find.
     pub discover: Vec<Discovery>,
 }
@@ -119,7 +122,11 @@ impl Config {
 
     /// What the meaning of a policy depends on under this configuration.
     pub fn context(&self) -> Context {
-        Context { interval_ns: self.settings.interval_ns, proportional: self.pss_ns.is_some() }
+        Context {
+            interval_ns: self.settings.interval_ns,
+            proportional: self.pss_ns.is_some(),
+            remote: self.remote.is_some(),
+        }
     }
 
     /// Reads a configuration file. Relative paths in it are relative to the file's folder.
@@ -140,10 +147,8 @@ impl Config {
 }
 
 /// Keys of the configuration that later versions bring.
-const LATER: [(&str, &str); 2] = [
-    ("lookback", "leave it out: this version's rules look at the samples of a tick and at windows only"),
-    ("remote", "leave it out: every rule is evaluated here"),
-];
+const LATER: [(&str, &str); 1] =
+    [("lookback", "leave it out: this version's rules look at the samples of a tick and at windows only")];
 
 fn understand(file: File) -> Loaded<Config> {
     let text = file.text.clone();
@@ -180,6 +185,8 @@ fn read(file: &File, table: Table<'_>, config: &mut Config) {
     if let Some(journal) = table.table("journal", "[journal]", "[journal]") {
         config.journal = keeping(file, journal);
     }
+    let remote = table.table("remote", "[remote]", "[remote]");
+    config.remote = remote.and_then(|table| remote::read(file, table, &folder));
     let discover = table.tables("discover", "[[discover]]", "[[discover]]").unwrap_or_default();
     config.discover = discover.into_iter().filter_map(|t| discovery(file, t)).collect();
     table.close();

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use crate::model::{Diagnostic, Policy, SECOND};
 
 pub mod config;
+pub mod remote;
 pub mod template;
 pub mod words;
 
@@ -44,11 +45,13 @@ pub struct Context {
     pub interval_ns: u64,
     /// Whether proportional memory is read (`pss = "30s"` in the configuration).
     pub proportional: bool,
+    /// Whether the configuration names a remote Prometheus (`[remote]`): only then rules can be evaluated there.
+    pub remote: bool,
 }
 
 impl Default for Context {
     fn default() -> Context {
-        Context { interval_ns: SECOND, proportional: false }
+        Context { interval_ns: SECOND, proportional: false, remote: false }
     }
 }
 

@@ -481,7 +481,7 @@ impl Dice {
 /// Understands a text as both languages, renders what is found; a sound policy must explain itself.
 fn survives(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    for context in [Context::default(), Context { interval_ns: u64::MAX, proportional: true }] {
+    for context in [Context::default(), Context { interval_ns: u64::MAX, proportional: true, remote: true }] {
         match policy::parse(&text, Path::new("p.toml"), &context) {
             Ok((policy, warnings)) => {
                 rendered(Ok(warnings));
