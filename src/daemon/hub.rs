@@ -13,6 +13,7 @@ use crate::export::ExportState;
 use crate::journal::{Journal, Ledger};
 use crate::model::{ConnId, Counters, Effect, Event, Loudness, MILLI, Moment, Reply, RunId};
 use crate::source::exits::{ExitsHandle, Reporter};
+use crate::source::remote::Asker;
 use crate::source::sampler::SamplerHandle;
 use crate::source::socket::Connections;
 use crate::sys::clock;
@@ -47,6 +48,8 @@ pub struct Edges {
     pub counters: Arc<Counters>,
     /// Handles of processes.
     pub roster: Arc<Roster>,
+    /// Asks the remote Prometheus, where there is one.
+    pub asker: Option<Asker>,
     /// Reads the policy again.
     pub reloader: Reloader,
 }
@@ -146,6 +149,11 @@ impl Hub {
             Effect::Send(conn, reply) => self.send(conn, reply),
             Effect::Reload => edges.reloader.reload(&self.inbox),
             Effect::Head(_) => self.dirty = true,
+            Effect::Ask(questions) => {
+                if let Some(asker) = &edges.asker {
+                    asker.ask(questions);
+                }
+            }
             Effect::Drop(reason) => edges.counters.drop_one(reason),
             Effect::Note(loudness, text) => note(loudness, &text),
         }

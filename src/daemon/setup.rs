@@ -23,6 +23,7 @@ use crate::policy::config::Listen;
 use crate::policy::{self, Config};
 use crate::source::discover::{Discover, Discovery};
 use crate::source::exits::Exits;
+use crate::source::remote;
 use crate::source::sampler::{Sampler, SamplerConfig};
 use crate::source::socket::{self, BindError, Connections, Listening};
 use crate::sys::places::{PlaceError, Places, host_name};
@@ -52,6 +53,9 @@ pub enum StartError {
     /// The web configuration is wrong.
     #[error("{0}")]
     Web(String),
+    /// The remote Prometheus cannot be asked like this.
+    #[error("[remote]: {0}")]
+    Remote(String),
     /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -82,6 +86,7 @@ pub(super) struct Setup {
     socket: Listening,
     http: Listener,
     web: Option<WebConfig>,
+    remote: Option<remote::Ready>,
     journal: Journal,
     restored: journal::Restored,
     ledger: Ledger,
@@ -114,6 +119,7 @@ impl Setup {
         let http = listen(&config, standing)?;
         let web = config.web_config_file.as_deref().map(WebConfig::load).transpose();
         let web = web.map_err(|error| StartError::Web(error.to_string()))?;
+        let remote = config.remote.clone().map(remote::Ready::new).transpose().map_err(StartError::Remote)?;
         let counters = Arc::new(Counters::default());
         let now = clock::now();
         let file = journal_file(&config, standing, &places)?;
@@ -139,6 +145,7 @@ impl Setup {
             socket,
             http,
             web,
+            remote,
             journal,
             restored,
             ledger,
@@ -154,7 +161,7 @@ impl Setup {
     /// Starts the threads.
     pub fn launch(self) -> Result<DaemonHandle, StartError> {
         let thread = |what| move |source| StartError::Thread { what, source };
-        let Setup { config, socket, http, web, mut journal, restored, ledger, recovered, .. } = self;
+        let Setup { config, socket, http, web, remote, mut journal, restored, ledger, recovered, .. } = self;
         let Setup { policy, reloader, counters, machine, now, .. } = self;
         let (inbox, roster, locals) = (Arc::new(Inbox::default()), Roster::new(), Locals::default());
         let sampling = SamplerConfig {
@@ -171,6 +178,9 @@ impl Setup {
         let exits = Exits::start(into(&inbox)).map_err(thread("the watch over roots"))?;
         let entries = config.discover.iter().map(discover).collect();
         Discovery::start(&sampler, entries, into(&inbox)).map_err(thread("discovery"))?;
+        let interval = Duration::from_nanos(config.settings.interval_ns);
+        let asker = remote.map(|ready| ready.start(interval, counters.clone(), into(&inbox)));
+        let asker = asker.transpose().map_err(thread("the remote queries"))?;
         let connections = Arc::new(Connections::new(counters.clone()));
         let export = Arc::new(ExportState::new(counters.clone()));
         let (http_address, socket_path) = (http.address(), socket.path().to_path_buf());
@@ -200,6 +210,7 @@ impl Setup {
             export: export.clone(),
             counters,
             roster: roster.clone(),
+            asker,
             reloader,
         };
         let hub = Hub::new(engine, edges, inbox.clone());

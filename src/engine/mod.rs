@@ -1,7 +1,8 @@
 //! The decision function: an event comes in, effects go out. No I/O, no clock, no runtime.
 //!
 //! Reading order: [`Engine`] here, then `hello` (how trials begin), `progress` (what they report), `tick` (samples and gaps),
-//! `rules` (states), `eval` (conditions), `guard` (brakes), `ladder` (stops), `ending`, `attempts`, `requests`.
+//! `rules` (states), `eval` (conditions), `guard` (brakes), `ladder` (stops),
+//! `remote` (rules that are evaluated elsewhere), `ending`, `attempts`, `requests`.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ mod hello;
 mod ladder;
 mod progress;
 mod reasons;
+mod remote;
 mod requests;
 mod rules;
 mod tick;
@@ -32,6 +34,7 @@ pub use ladder::MANUAL;
 
 use guard::Braking;
 use hello::FullName;
+use remote::Elsewhere;
 use rules::Explain;
 use trial::{Identity, Sight, Trial};
 
@@ -73,6 +76,7 @@ pub struct Engine {
     before: HashMap<RunId, LastAttempt>,
     reloaders: Vec<ConnId>,
     braking: Braking,
+    elsewhere: Elsewhere,
     gap: Option<Moment>,
     last_tick: Option<Moment>,
     host: HostSample,
@@ -104,6 +108,7 @@ impl Engine {
             before: HashMap::new(),
             reloaders: Vec::new(),
             braking: Braking::default(),
+            elsewhere: Elsewhere::default(),
             gap: None,
             last_tick: None,
             host: HostSample::default(),
@@ -136,6 +141,7 @@ impl Engine {
             Event::Closed(conn) => self.on_closed(*conn, now),
             Event::Signalled(_) | Event::Wake => {}
             Event::Swept(swept) => self.on_swept(swept, now),
+            Event::Remote(answer) => self.on_remote(answer),
         }
         self.climb_down(now);
         std::mem::take(&mut self.out)

@@ -8,8 +8,8 @@ use super::body::{
     Broken, Dropped, Json, Row, Start, encode_dropped, encode_end, encode_event, encode_start, field, object,
 };
 use crate::model::{
-    Event, Hello, ProcKey, ProcSample, Register, Root, RunId, Shot, StopOutcome, StopRecord, TreeSample, TrialView,
-    WatchRequest,
+    Event, Hello, ProcKey, ProcSample, Register, RemoteAnswer, RemoteSeries, Root, RunId, Shot, StopOutcome,
+    StopRecord, TreeSample, TrialView, WatchRequest,
 };
 
 /// How a trial was founded: what is known of it beside its head.
@@ -98,8 +98,16 @@ fn event_weight(event: &Event) -> usize {
         Event::Tree(tree) => std::mem::size_of_val(&*tree.members),
         Event::Swept(swept) => std::mem::size_of_val(&*swept.left),
         Event::Line(_) | Event::Register(_) => 2048,
+        Event::Remote(answer) => answer_weight(answer),
         _ => 0,
     }
+}
+
+fn answer_weight(answer: &RemoteAnswer) -> usize {
+    let label = |(name, value): &(String, String)| size_of::<(String, String)>() + name.len() + value.len();
+    let series = |series: &RemoteSeries| size_of::<RemoteSeries>() + series.labels.iter().map(label).sum::<usize>();
+    // Rule and expression are shared with the policy.
+    answer.result.as_ref().map_or_else(String::len, |all| all.iter().map(series).sum())
 }
 
 fn tree_weight(tree: &TreeSample) -> usize {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::{DropReason, ErrorCode, Signal, SignalResult};
+use super::{DropReason, ErrorCode, RemoteOutcome, Signal, SignalResult};
 
 /// A row of counters, one for each of a closed list.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub struct Counters {
     pub dropped: Row<{ DropReason::ALL.len() }>,
     /// Signals by name and result: index = name * 5 + result.
     pub signals: Row<{ COUNTED_SIGNALS.len() * SignalResult::ALL.len() }>,
+    /// Queries of a remote Prometheus, in the order of [`RemoteOutcome::ALL`].
+    pub remote_queries: Row<{ RemoteOutcome::ALL.len() }>,
     /// Whether the journal takes records.
     pub journal_up: AtomicBool,
     /// Bytes of the journal's files.
@@ -60,6 +62,11 @@ impl Counters {
     /// Counts a drop.
     pub fn drop_one(&self, reason: DropReason) {
         self.dropped.add(DropReason::ALL.iter().position(|r| *r == reason).unwrap_or(0));
+    }
+
+    /// Counts a query of a remote Prometheus.
+    pub fn remote_query(&self, outcome: RemoteOutcome) {
+        self.remote_queries.add(RemoteOutcome::ALL.iter().position(|o| *o == outcome).unwrap_or(0));
     }
 
     /// Counts a signal.

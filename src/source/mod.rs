@@ -8,6 +8,7 @@ mod forest;
 mod host;
 pub mod lineage;
 mod member;
+pub mod remote;
 pub mod sampler;
 pub mod socket;
 mod totals;

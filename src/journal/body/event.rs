@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::{Broken, Json, field, object, record, wanted};
 use crate::journal::packed;
 use crate::model::{
-    Done, Event, Exited, Hello, HostSample, Line, Moment, Peer, Position, Reading, Register, Request, RunId, Said,
-    Settings, Signalled, SourceName, Step, StopRequest, Swept, Tick, Tree, TreeSample, WatchRequest,
+    Done, Event, Exited, Hello, HostSample, Line, Moment, Peer, Position, Reading, Register, RemoteAnswer,
+    RemoteSeries, Request, RunId, Said, Settings, Signalled, SourceName, Step, StopRequest, Swept, Tick, Tree,
+    TreeSample, WatchRequest,
 };
 
 record!(Hello { spec, process, resume, worker, primary });
@@ -22,6 +23,7 @@ record!(Exited { run, status, usage, oom });
 record!(Tree { run, members });
 record!(Signalled { shot, result });
 record!(Swept { stop, run, killed, left });
+record!(RemoteSeries { labels, value });
 
 /// An input as it was journaled.
 #[derive(Clone, Debug)]
@@ -100,6 +102,7 @@ pub(in crate::journal) fn encode_event(event: &Event) -> Row {
         Event::Closed(conn) => row("closed", None, object([("conn", conn.put())])),
         Event::Signalled(signalled) => row("signalled", Some(signalled.shot.run), signalled.put()),
         Event::Swept(swept) => row("swept", Some(swept.run), swept.put()),
+        Event::Remote(answer) => row("remote", None, answer.put()),
         Event::Wake => row("wake", None, Value::Null),
     }
 }
@@ -140,6 +143,7 @@ pub(in crate::journal) fn decode(kind: &str, body: &Value, samples: Vec<(RunId, 
         "closed" => Event::Closed(field(body, "conn")?),
         "signalled" => Event::Signalled(Signalled::take(body)?),
         "swept" => Event::Swept(Swept::take(body)?),
+        "remote" => Event::Remote(RemoteAnswer::take(body)?),
         "wake" => Event::Wake,
         line => decode_line(line, body)?,
     };
@@ -231,6 +235,37 @@ fn decode_line(kind: &str, body: &Value) -> Result<Event, Broken> {
     };
     let peer: Peer = field(body, "peer")?;
     Ok(Event::Line(Line { conn: field(body, "conn")?, peer, said }))
+}
+
+impl Json for RemoteAnswer {
+    fn put(&self) -> Value {
+        let (series, why) = match &self.result {
+            Ok(series) => (series.put(), Value::Null),
+            Err(why) => (Value::Null, why.put()),
+        };
+        object([
+            ("rule", self.rule.put()),
+            ("expr", self.expr.put()),
+            ("asked", self.asked.put()),
+            ("good_for_ns", self.good_for_ns.put()),
+            ("series", series),
+            ("why", why),
+        ])
+    }
+
+    fn take(value: &Value) -> Result<Self, Broken> {
+        let result = match field::<Option<String>>(value, "why")? {
+            Some(why) => Err(why),
+            None => Ok(field(value, "series")?),
+        };
+        Ok(RemoteAnswer {
+            rule: field(value, "rule")?,
+            expr: field(value, "expr")?,
+            asked: field(value, "asked")?,
+            good_for_ns: field(value, "good_for_ns")?,
+            result,
+        })
+    }
 }
 
 impl Json for HostSample {
@@ -369,6 +404,16 @@ mod tests {
             Event::Swept(Swept { stop: StopId(1), run: RUN, killed: 2, left: vec![member] }),
             Event::Wake,
         ];
+        let series =
+            |value| RemoteSeries { labels: vec![("instance".into(), "ü\"".into()), ("z".into(), "".into())], value };
+        let values = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 0.1 + 0.2, 5e-324].map(series);
+        let nameless = RemoteSeries { labels: vec![], value: 1.0 };
+        let results =
+            [Ok(values.to_vec()), Ok(vec![nameless]), Ok(vec![]), Err("no \"answer\"".into()), Err("".into())];
+        events.extend(results.map(|result| {
+            let (rule, expr) = ("fleet".into(), "a{b=\"c\"} > 1".into());
+            Event::Remote(RemoteAnswer { rule, expr, asked: at, good_for_ns: u64::MAX, result })
+        }));
         events.extend(
             [ReadingCause::Confirm, ReadingCause::Demand, ReadingCause::Exit]
                 .map(|cause| Event::Reading(Reading { cause, sample: full(RUN) })),
