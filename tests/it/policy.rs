@@ -9,6 +9,7 @@ use earlystop::cli::diagnostics::{Style, print};
 use earlystop::model::{
     Action, Arithmetic, Comparison, Diagnostic, Expr, Guard, Policy, Rule, SECOND, Selector, Signal, Target,
 };
+use earlystop::policy::remote::{Access, Password, Secret, TlsFiles};
 use earlystop::policy::{self, Config, Context, words};
 
 /// Writes the `.stderr` files anew instead of comparing with them; the difference then shows in `git diff`.
@@ -50,7 +51,9 @@ fn every_way_of_being_wrong_has_its_message() {
         let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
         let name = file.file_name().unwrap().to_str().unwrap();
         let seen = match name {
-            "config.toml" => rendered(Config::parse(&text, Path::new(name)).map(|(_, warnings)| warnings)),
+            "config.toml" | "remote.toml" => {
+                rendered(Config::parse(&text, Path::new(name)).map(|(_, warnings)| warnings))
+            }
             "not-utf8.toml" => checked(std::slice::from_ref(&file), false).0.replace(file.to_str().unwrap(), name),
             _ => rendered(policy::parse(&text, Path::new(name), &Context::default()).map(|(_, warnings)| warnings)),
         };
@@ -417,6 +420,41 @@ fn a_configuration_has_a_key_for_every_default() {
     assert!(found.stop && full.discover.len() == 1);
     let names = (found.experiment.as_ref().unwrap().as_str(), found.trial.as_ref().unwrap().as_str());
     assert_eq!(names, ("found", "trainer"));
+    let remote = full.remote.unwrap();
+    assert_eq!(remote.endpoint.to_string(), "https://prometheus.example:443/team");
+    assert_eq!(remote.identity, [("instance", "gpu1:9877"), ("zone", "b")].map(|(n, v)| (n.into(), v.into())));
+    assert_eq!((remote.timeout_ns, remote.interval_ns), (3 * SECOND, 15 * SECOND));
+    assert_eq!(remote.headers, [("x-scope-orgid".to_string(), Secret("ml".into()))]);
+    assert_eq!(remote.access, Access::Basic("ann".into(), Password::File("/etc/earlystop/password".into())));
+    let (cert, key) = ("/etc/c.pem".into(), "/etc/earlystop/c.key".into());
+    let ca_file = Some("/etc/earlystop/ca.pem".into());
+    let (server_name, client) = (Some("p".into()), Some((cert, key)));
+    assert_eq!(remote.tls, TlsFiles { ca_file, client, server_name, insecure_skip_verify: true });
+    let short = "[remote]\nurl = \"http://p\"\nidentity.instance = \"x\"\n";
+    let (short, _) = Config::parse(short, Path::new("e.toml")).unwrap();
+    assert!(short.context().remote && !empty.context().remote);
+    let remote = short.remote.unwrap();
+    assert_eq!((remote.timeout_ns, remote.interval_ns, remote.access), (5 * SECOND, 5 * SECOND, Access::Open));
+    assert_eq!((remote.headers, remote.tls), (vec![], TlsFiles::default()));
+}
+
+#[test]
+fn a_remote_server_without_a_place_or_an_identity_is_refused() {
+    let code = |text: &str| Config::parse(text, Path::new("e.toml")).unwrap_err()[0].message.clone();
+    assert_eq!(code("[remote]\nidentity.instance = \"x\""), "[remote] without a `url`");
+    assert_eq!(code("[remote]\nurl = \"http://p\""), "[remote] without an `identity`");
+    let all = code("[remote]\nurl = \"http://p\"\nidentity = {}");
+    assert_eq!(all, "an empty `identity` would let the series of every host act here");
+    let basic = |inner: &str| {
+        code(&format!("[remote]\nurl = \"http://p\"\nidentity.instance = \"x\"\nbasic_auth = {{ {inner} }}"))
+    };
+    assert_eq!(basic("username = \"a\""), "`basic_auth` without a password");
+    assert_eq!(basic("password = \"a\""), "`basic_auth` without a `username`");
+    let both = basic("username = \"a\", password = \"b\", password_file = \"c\"");
+    assert_eq!(both, "password and password_file stand for each other");
+    let plain = "[remote]\nurl = \"http://p\"\nidentity.instance = \"x\"\ntls_config = { ca_file = \"c\" }";
+    let (_, warnings) = Config::parse(plain, Path::new("e.toml")).unwrap();
+    assert_eq!(warnings[0].message, "`tls_config` does nothing without TLS");
 }
 
 #[test]

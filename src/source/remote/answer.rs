@@ -142,3 +142,151 @@ fn number(text: &str) -> Result<f64, Trouble> {
 fn words(text: &str) -> String {
     text.chars().take(LONGEST_WORDS).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::RemoteOutcome;
+
+    fn identity() -> Vec<(String, String)> {
+        [("instance", "gpu1:9877"), ("job", "earlystop")].map(|(n, v)| (n.to_string(), v.to_string())).to_vec()
+    }
+
+    fn with(status: u16, body: &str) -> Result<Vec<RemoteSeries>, Trouble> {
+        read(StatusCode::from_u16(status).unwrap(), body.as_bytes(), &identity())
+    }
+
+    fn vector(result: &str) -> String {
+        format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{result}]}}}}"#)
+    }
+
+    fn sample(labels: &str, value: &str) -> String {
+        format!(r#"{{"metric":{{{labels}}},"value":[1700000000.123,"{value}"]}}"#)
+    }
+
+    const OURS: &str = r#""trial":"t","instance":"gpu1:9877","job":"earlystop""#;
+
+    /// The outcome and the words of what must not be an answer.
+    fn trouble(status: u16, body: &str) -> (RemoteOutcome, String) {
+        let trouble = with(status, body).expect_err(body);
+        (trouble.outcome, trouble.why)
+    }
+
+    #[test]
+    fn only_series_of_this_host_act() {
+        let others = [
+            r#""trial":"t","instance":"gpu2:9877","job":"earlystop""#,
+            r#""trial":"t","instance":"gpu1:9877""#,
+            r#""trial":"t","instance":"gpu1:9877","job":"EARLYSTOP""#,
+            r#""trial":"t","instance":"gpu1:98775","job":"earlystop""#,
+            r#""trial":"t""#,
+            "",
+        ];
+        let mut samples: Vec<String> = others.iter().map(|labels| sample(labels, "1")).collect();
+        assert_eq!(with(200, &vector(&samples.join(","))), Ok(vec![]));
+        samples.insert(3, sample(OURS, "0.5"));
+        let series = with(200, &vector(&samples.join(","))).unwrap();
+        let labels = [("instance", "gpu1:9877"), ("job", "earlystop"), ("trial", "t")];
+        let labels = labels.map(|(n, v)| (n.to_string(), v.to_string())).to_vec();
+        assert_eq!(series, [RemoteSeries { labels, value: 0.5 }]);
+        assert_eq!((series[0].label("trial"), series[0].label("experiment")), (Some("t"), None));
+        assert_eq!(with(200, &vector("")), Ok(vec![]));
+    }
+
+    #[test]
+    fn numbers_are_written_as_go_does() {
+        let value = |text: &str| with(200, &vector(&sample(OURS, text))).map(|series| series[0].value);
+        for (text, number) in [("1e+06", 1e6), ("-0", -0.0), ("0.30000000000000004", 0.1 + 0.2), ("5e-324", 5e-324)] {
+            assert_eq!(value(text).unwrap().to_bits(), f64::to_bits(number), "{text}");
+        }
+        assert_eq!((value("+Inf"), value("-Inf")), (Ok(f64::INFINITY), Ok(f64::NEG_INFINITY)));
+        assert!(value("NaN").unwrap().is_nan());
+        for bad in ["", "1,5", "0x10", "one"] {
+            assert_eq!(value(bad).unwrap_err().outcome, Invalid, "{bad}");
+        }
+    }
+
+    #[test]
+    fn labels_may_hold_anything() {
+        let series = with(200, &vector(&sample(&format!(r#"{OURS},"x":"\u00fc \"\\\n{{}}""#), "1"))).unwrap();
+        assert_eq!(series[0].label("x"), Some("ü \"\\\n{}"));
+    }
+
+    #[test]
+    fn half_an_answer_is_none() {
+        let good = vector(&sample(OURS, "1"));
+        let plus = |more: &str| good.replacen('{', &format!("{{{more},"), 1);
+        let partial = |more: &str| trouble(200, &plus(more));
+        let (outcome, why) = partial(r#""warnings":["store 10.0.0.7:10901: deadline exceeded"]"#);
+        assert!(outcome == Partial && why.contains("store 10.0.0.7"), "{why}");
+        assert_eq!(partial(r#""isPartial":true"#).0, Partial);
+        assert_eq!(partial(r#""infos":["some stores were not asked"]"#).0, Partial);
+        for harmless in [
+            r#""warnings":[]"#,
+            r#""warnings":null,"infos":null,"isPartial":false"#,
+            r#""infos":["PromQL info: metric might not be a counter, name does not end in _total: \"partial\" (1:6)"]"#,
+            r#""stats":{"seriesFetched":"1"},"trace":{"x":[]}"#,
+        ] {
+            assert!(with(200, &plus(harmless)).is_ok(), "{harmless}");
+        }
+    }
+
+    #[test]
+    fn errors_are_in_the_servers_words() {
+        let error = r#"{"status":"error","errorType":"bad_data","error":"parse error:\nunexpected end"}"#;
+        assert_eq!(trouble(200, error), (Error, "it cannot answer: bad_data: parse error: unexpected end".into()));
+        assert_eq!(trouble(422, error), (Error, "HTTP 422 Unprocessable Entity: parse error: unexpected end".into()));
+        assert_eq!(trouble(502, "<html>Bad gateway</html>"), (Error, "HTTP 502 Bad Gateway".into()));
+        assert_eq!(trouble(301, "").0, Error);
+        for status in [401, 403] {
+            let (outcome, why) = trouble(status, "Unauthorized");
+            assert!(outcome == Refused && why.contains("basic_auth"), "{why}");
+        }
+        let long = format!(r#"{{"status":"error","error":"{}"}}"#, "x".repeat(100_000));
+        assert!(trouble(500, &long).1.len() < 400);
+        assert_eq!(trouble(500, &vector("")).0, Error, "whatever the body says");
+    }
+
+    #[test]
+    fn what_is_no_vector_is_no_answer() {
+        let of = |kind: &str, result: &str| {
+            trouble(200, &format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":{result}}}}}"#))
+        };
+        for (kind, result) in [("scalar", "[1,\"1\"]"), ("string", "[1,\"x\"]"), ("matrix", "[]"), ("streams", "[]")] {
+            let (outcome, why) = of(kind, result);
+            assert!(outcome == Invalid && why.ends_with(&format!("this is a {kind}")), "{why}");
+        }
+        for result in ["{}", "null", "[1]", "[{}]", r#"[{"metric":{"a":1},"value":[1,"1"]}]"#] {
+            let (outcome, _) = of("vector", result);
+            assert_eq!(outcome, Invalid, "{result}");
+        }
+        let histogram = r#"{"metric":{LABELS},"histogram":[1,{"count":"1","sum":"1"}]}"#.replace("LABELS", OURS);
+        assert_eq!(trouble(200, &vector(&histogram)).0, Invalid);
+        let none = r#"{"metric":{LABELS}}"#.replace("LABELS", OURS);
+        assert_eq!(trouble(200, &vector(&none)).0, Invalid);
+    }
+
+    #[test]
+    fn every_cut_of_an_answer_is_refused() {
+        let whole = vector(&[sample(OURS, "1"), sample("", "2")].join(","));
+        assert!(with(200, &whole).is_ok());
+        for end in 0..whole.len() {
+            assert_eq!(trouble(200, &whole[..end]).0, Invalid, "{}", &whole[..end]);
+        }
+        for noise in ["[]", "null", "\"success\"", "{}", "{\"status\":\"success\"}", "\u{0}", &"[".repeat(100_000)] {
+            assert_eq!(trouble(200, noise).0, Invalid, "{noise:.20}");
+        }
+        let bytes = read(StatusCode::OK, b"{\"status\":\"succ\xff\xfe\"}", &identity());
+        assert_eq!(bytes.unwrap_err().outcome, Invalid);
+    }
+
+    #[test]
+    fn a_share_too_large_to_keep_is_no_answer() {
+        let label = |n: usize| format!(r#"{OURS},"x":"{}""#, "v".repeat(n));
+        assert!(with(200, &vector(&sample(&label(LARGEST_SHARE - 100), "1"))).is_ok());
+        let (outcome, why) = trouble(200, &vector(&sample(&label(LARGEST_SHARE), "1")));
+        assert!(outcome == Invalid && why.contains("labels"), "{why}");
+        let foreign = sample(&format!(r#""x":"{}""#, "v".repeat(2 * LARGEST_SHARE)), "1");
+        assert_eq!(with(200, &vector(&foreign)), Ok(vec![]), "others' series take nothing");
+    }
+}
