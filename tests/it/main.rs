@@ -10,6 +10,7 @@ mod policy;
 mod prometheus;
 mod pty;
 mod readme;
+mod remote;
 mod run;
 mod stage;
 mod support;
