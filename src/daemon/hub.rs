@@ -178,7 +178,8 @@ impl Hub {
     }
 
     fn end(self) {
-        let Edges { sampler, actor, exits, journal, ledger, .. } = self.edges;
+        let Edges { sampler, actor, exits, journal, ledger, export, .. } = self.edges;
+        export.retire();
         sampler.stop();
         exits.stop();
         drop(actor);

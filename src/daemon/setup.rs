@@ -16,7 +16,7 @@ use super::world::Surroundings;
 use super::{DaemonConfig, Standing, restore};
 use crate::act::{Actor, SelfTestError, self_test};
 use crate::engine::Engine;
-use crate::export::{self, ExportState, Listener, WebConfig};
+use crate::export::{self, ExportState, History, Listener, WebConfig};
 use crate::journal::{self, Journal, JournalError, Ledger, Machine};
 use crate::model::{Counters, Effect, Event, Moment, Policy, StopOutcome, TrialSpec};
 use crate::policy::config::Listen;
@@ -182,7 +182,11 @@ impl Setup {
         let asker = remote.map(|ready| ready.start(interval, counters.clone(), into(&inbox)));
         let asker = asker.transpose().map_err(thread("the remote queries"))?;
         let connections = Arc::new(Connections::new(counters.clone()));
-        let export = Arc::new(ExportState::new(counters.clone()));
+        let history = History::new(config.query, counters.clone());
+        let export = Arc::new(ExportState::with_history(counters.clone(), history));
+        let remembering = export.clone();
+        let history = std::thread::Builder::new().name("history".into()).spawn(move || remembering.remember());
+        let history = history.map_err(thread("the history of queries"))?;
         let (http_address, socket_path) = (http.address(), socket.path().to_path_buf());
 
         let mut engine = Engine::new(config.settings.clone(), clock::boot_ns, now);
@@ -225,7 +229,7 @@ impl Setup {
             socket_path,
             http_address,
             stop_serving,
-            vec![main, server],
+            vec![main, server, history],
         ))
     }
 }

@@ -267,6 +267,9 @@ impl Engine {
             window_bytes: self.trials.values().map(|t| t.windows.bytes()).sum(),
             reload: self.reload,
             process_series: self.settings.process_series,
+            interval_ns: self.settings.interval_ns,
+            policy: self.policy.clone(),
+            alerts: self.alerts(),
         }
     }
 

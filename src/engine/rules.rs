@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Action, Loudness, Moment, Rule, RuleState, RuleView, RunId};
+use crate::model::{Action, AlertView, Loudness, Moment, Rule, RuleState, RuleView, RunId};
 use crate::policy::words;
 use crate::state::windows::Labels;
 
@@ -226,6 +226,24 @@ impl Engine {
                 },
             })
             .collect()
+    }
+
+    /// Everything that is pending or firing.
+    pub(super) fn alerts(&self) -> Vec<AlertView> {
+        let mut alerts = Vec::new();
+        for (run, trial) in self.living.iter().filter_map(|run| Some((*run, self.trials.get(run)?))) {
+            for (rule, standing) in self.policy.rules.iter().zip(&trial.standings) {
+                alerts.extend(standing.active.iter().map(|active| AlertView {
+                    run,
+                    rule: rule.name.clone(),
+                    labels: active.labels.clone(),
+                    firing: active.firing,
+                    since: active.since,
+                    value: active.value,
+                }));
+            }
+        }
+        alerts
     }
 
     /// Why a rule stands as it does, in words.

@@ -1,7 +1,9 @@
 //! Tells the world: the text exposition, the page, and the HTTP server with TLS and basic auth. Everything is read off
 //! the last [`crate::model::Snapshot`]; nothing here samples, evaluates or changes a thing.
 
+mod api;
 pub mod auth;
+pub mod history;
 pub mod http;
 pub mod listen;
 pub mod own;
@@ -12,6 +14,7 @@ pub mod text;
 mod tls;
 pub mod web;
 
+pub use history::History;
 pub use http::serve;
 pub use listen::Listener;
 pub use own::Own;

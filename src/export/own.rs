@@ -112,6 +112,11 @@ static READERS: &[(&str, Reader)] = &[
     ("earlystop_stops_total", stops),
     ("earlystop_signals_total", signals),
     ("earlystop_window_bytes", |s, emit| emit(&[], s.snapshot.window_bytes as f64)),
+    ("earlystop_query_series", |s, emit| emit(&[], s.counters.query_series.load(Relaxed) as f64)),
+    ("earlystop_query_bytes", |s, emit| emit(&[], s.counters.query_bytes.load(Relaxed) as f64)),
+    ("earlystop_query_oldest_timestamp_seconds", |s, emit| {
+        one(Some(s.counters.query_oldest_ms.load(Relaxed) as f64 / 1000.0).filter(|at| *at > 0.0), emit);
+    }),
     ("earlystop_config_last_reload_successful", |s, emit| emit(&[], flag(s.snapshot.reload.0))),
     ("earlystop_config_last_reload_success_timestamp_seconds", |s, emit| {
         one(Some(s.snapshot.reload.1.unix_seconds()).filter(|at| *at > 0.0), emit);

@@ -6,12 +6,14 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
+use super::api::{self, Endpoint};
 use super::http::Server;
 use super::state::Encoding;
 use super::{page, text};
 
 const TEXT: &str = "text/plain; charset=utf-8";
-const NOT_FOUND: &str = "Nothing here. There is /metrics (Prometheus), /-/healthy, /-/ready and / (a page).\n";
+const NOT_FOUND: &str =
+    "Nothing here. There is /metrics (Prometheus), /api/v1/query and its like, /-/healthy, /-/ready and / (a page).\n";
 const NOT_ALLOWED: &str = "Read only: GET and HEAD. Trials are stopped with `earlystop stop`, over the Unix socket.\n";
 
 /// The answer to a request, the web file's headers added.
@@ -28,6 +30,9 @@ async fn answer(server: &Server, request: Request<Incoming>) -> Response<Full<By
         && !auth.allows(request.headers().get(header::AUTHORIZATION)).await
     {
         return unauthorized();
+    }
+    if let Some(endpoint) = Endpoint::of(request.uri().path()) {
+        return api::answer(&server.state, endpoint, request).await;
     }
     let path = request.uri().path();
     if !["/", "/metrics", "/-/healthy", "/-/ready"].contains(&path) {

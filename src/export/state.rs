@@ -8,6 +8,8 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::api::Pool;
+use super::history::History;
 use super::own::Own;
 use super::text;
 use crate::model::{Counters, Snapshot};
@@ -21,6 +23,8 @@ pub struct ExportState {
     snapshot: Mutex<Arc<Snapshot>>,
     counters: Arc<Counters>,
     own: Own,
+    history: Option<Arc<History>>,
+    queries: Pool,
     rendered: tokio::sync::Mutex<Option<Rendered>>,
 }
 
@@ -42,13 +46,46 @@ pub enum Encoding {
 }
 
 impl ExportState {
-    /// Begins with an empty snapshot: healthy, not ready.
+    /// Begins with an empty snapshot: healthy, not ready. Queries have nothing to be answered from.
     pub fn new(counters: Arc<Counters>) -> ExportState {
-        ExportState { snapshot: Mutex::default(), counters, own: Own::new(), rendered: tokio::sync::Mutex::new(None) }
+        ExportState::with_history(counters, None)
+    }
+
+    /// The same with a history, which [`ExportState::remember`] fills.
+    pub fn with_history(counters: Arc<Counters>, history: Option<Arc<History>>) -> ExportState {
+        let (snapshot, rendered) = (Mutex::default(), tokio::sync::Mutex::new(None));
+        ExportState { snapshot, counters, own: Own::new(), history, queries: Pool::default(), rendered }
+    }
+
+    /// The history, where one is kept.
+    pub fn history(&self) -> Option<&Arc<History>> {
+        self.history.as_ref()
+    }
+
+    /// Where queries run.
+    pub(super) fn queries(&self) -> &Pool {
+        &self.queries
+    }
+
+    /// Fills the history with what is published, until [`ExportState::retire`]: the work of a thread of its own.
+    pub fn remember(&self) {
+        if let Some(history) = &self.history {
+            history.run(&self.own);
+        }
+    }
+
+    /// Nothing more is published.
+    pub fn retire(&self) {
+        if let Some(history) = &self.history {
+            history.end();
+        }
     }
 
     /// Shows this snapshot from now on.
     pub fn publish(&self, snapshot: Arc<Snapshot>) {
+        if let Some(history) = &self.history {
+            history.offer(&snapshot);
+        }
         *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
     }
 

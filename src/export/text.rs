@@ -41,7 +41,7 @@ pub fn render(snapshot: &Snapshot, counters: &Counters, own: &Own, out: &mut Vec
 
 /// One view for each (experiment, trial): the living one, else the latest start. Two series of one name would make the
 /// whole scrape invalid.
-fn current(trials: &[std::sync::Arc<TrialView>]) -> Vec<&TrialView> {
+pub(super) fn current(trials: &[std::sync::Arc<TrialView>]) -> Vec<&TrialView> {
     let mut seen: HashMap<(&Name, &Name), usize> = HashMap::with_capacity(trials.len());
     let mut kept: Vec<&TrialView> = Vec::with_capacity(trials.len());
     for view in trials {

@@ -51,6 +51,12 @@ pub struct Counters {
     pub journal_dropped: AtomicU64,
     /// Writes that failed.
     pub journal_errors: AtomicU64,
+    /// Series in the history of queries.
+    pub query_series: AtomicU64,
+    /// Bytes that history takes.
+    pub query_bytes: AtomicU64,
+    /// Time of its oldest sample, milliseconds since the Unix epoch; 0 where there is none.
+    pub query_oldest_ms: AtomicU64,
 }
 
 impl Counters {

@@ -69,11 +69,15 @@ pub enum DropReason {
     Sample,
     /// An input the journal could not take.
     Journal,
+    /// A tick that the history of queries could not take in time.
+    QueryTick,
+    /// A series that found no room in the history of queries.
+    QuerySeries,
 }
 
 impl DropReason {
     /// All reasons, in the order of the exposition.
-    pub const ALL: [DropReason; 12] = [
+    pub const ALL: [DropReason; 14] = [
         DropReason::Trials,
         DropReason::Labels,
         DropReason::Params,
@@ -86,6 +90,8 @@ impl DropReason {
         DropReason::NoTrial,
         DropReason::Sample,
         DropReason::Journal,
+        DropReason::QueryTick,
+        DropReason::QuerySeries,
     ];
 
     /// The label value.
@@ -103,6 +109,8 @@ impl DropReason {
             DropReason::NoTrial => "no_trial",
             DropReason::Sample => "sample",
             DropReason::Journal => "journal",
+            DropReason::QueryTick => "query_tick",
+            DropReason::QuerySeries => "query_series",
         }
     }
 }

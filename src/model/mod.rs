@@ -32,6 +32,6 @@ pub use sample::{HostSample, Memory, Pair, ProcSample, RunState, SourceName, Tic
 pub use talk::{ErrorCode, Refusal, Reply, Request, StopRequest, WatchRequest, Welcome};
 pub use time::{MILLI, Moment, SECOND};
 pub use view::{
-    Exit, ExitCause, MetricView, Progress, RuleState, RuleTotals, RuleView, STEP_BUCKETS, Snapshot, StepTimes,
-    StopOutcome, StopView, Totals, TrialState, TrialView,
+    AlertView, Exit, ExitCause, MetricView, Progress, RuleState, RuleTotals, RuleView, STEP_BUCKETS, Snapshot,
+    StepTimes, StopOutcome, StopView, Totals, TrialState, TrialView,
 };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{
-    ExitStatus, HostSample, Mode, Moment, Name, Objective, Pair, ProcKey, RunId, SourceName, StopId, TreeSample,
+    ExitStatus, HostSample, Mode, Moment, Name, Objective, Pair, Policy, ProcKey, RunId, SourceName, StopId, TreeSample,
 };
 
 /// The state of a trial.
@@ -390,6 +390,23 @@ pub struct RuleTotals {
     pub stops: [u64; StopOutcome::ALL.len()],
 }
 
+/// A label set for which a rule's condition holds, or held a moment ago: an alert, in Prometheus's words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertView {
+    /// The trial it is about.
+    pub run: RunId,
+    /// The rule's name.
+    pub rule: Arc<str>,
+    /// Labels beyond `trial` and `experiment`.
+    pub labels: Vec<(String, String)>,
+    /// Whether the condition has held long enough.
+    pub firing: bool,
+    /// Since when it holds.
+    pub since: Moment,
+    /// The value that met it last.
+    pub value: f64,
+}
+
 /// Everything at one moment; immutable, shared by all who look.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -417,4 +434,10 @@ pub struct Snapshot {
     pub reload: (bool, Moment),
     /// How many of the members get series of their own.
     pub process_series: usize,
+    /// Time between two ticks, nanoseconds.
+    pub interval_ns: u64,
+    /// The rules in force.
+    pub policy: Arc<Policy>,
+    /// What is pending or firing, in the order of trials and rules.
+    pub alerts: Vec<AlertView>,
 }

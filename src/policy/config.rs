@@ -72,6 +72,22 @@ impl Default for JournalSettings {
     }
 }
 
+/// What is kept to answer queries from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuerySettings {
+    /// How long a sample is kept, nanoseconds; 0: nothing is, and queries are refused.
+    pub retention_ns: u64,
+    /// Bytes; above them the oldest samples go first, whatever the retention.
+    pub memory: u64,
+}
+
+impl Default for QuerySettings {
+    /// 64 MiB hold 15 minutes at 1 s of some 400 trials that report (`export/history`, test `what_a_series_costs`).
+    fn default() -> QuerySettings {
+        QuerySettings { retention_ns: 15 * 60 * SECOND, memory: 64 << 20 }
+    }
+}
+
 /// A `[[discover]]` table: processes that are watched without having asked. All globs that are there must match.
 #[derive(Clone, Debug, Default)]
 pub struct Discovery {
@@ -112,6 +128,8 @@ pub struct Config {
     pub journal: JournalSettings,
     /// Where rules are asked that are evaluated elsewhere.
     pub remote: Option<Remote>,
+    /// What queries are answered from.
+    pub query: QuerySettings,
     /// Processes to find.
     pub discover: Vec<Discovery>,
 }
@@ -179,6 +197,7 @@ fn read(file: &File, table: Table<'_>, config: &mut Config) {
     config.web_config_file = table.text("web_config_file", "\"web.yml\"").map(path);
     config.pss_ns = table.period("pss", "\"30s\"").map(Spanned::into_inner);
     settings(file, &table, &mut config.settings);
+    querying(file, &table, &mut config.query);
     if let Some(limits) = table.table("limits", "[limits]", "[limits]") {
         bounds(limits, &mut config.settings.limits);
     }
@@ -249,19 +268,37 @@ fn bounds(table: Table<'_>, limits: &mut Limits) {
     table.close();
 }
 
-fn keeping(file: &File, table: Table<'_>) -> JournalSettings {
-    let mut journal = JournalSettings::default();
-    if let Some(size) = table.scalar("max_size", "\"2 GiB\"") {
-        match units::bytes(size.get_ref()) {
-            // Beyond 2^53 a float no longer counts single bytes; no journal comes near.
-            Ok(bytes) if (1.0..9e15).contains(&bytes) => journal.max_size = bytes as u64,
-            Ok(_) => file.error("bad-value", size.span(), "`max_size` must be at least 1 B", "write \"2 GiB\""),
-            Err(why) => {
-                let hint = units::possible(units::Unit::Bytes, false);
-                file.error("bad-unit", size.span(), format!("`max_size`: {why}"), hint);
-            }
+/// The least memory for queries: below it not even the daemon's own series fit.
+const LEAST_QUERY_MEMORY: (&str, f64) = ("1 MiB", (1 << 20) as f64);
+
+fn querying(file: &File, table: &Table<'_>, query: &mut QuerySettings) {
+    if let Some(retention) = table.duration("query_retention", "\"15m\"") {
+        query.retention_ns = retention.into_inner();
+    }
+    size(file, table, ("query_memory", "\"64 MiB\""), LEAST_QUERY_MEMORY, &mut query.memory);
+}
+
+/// A number of bytes: key and example, the least that makes sense, and where it goes.
+fn size(file: &File, table: &Table<'_>, key: (&'static str, &str), least: (&str, f64), place: &mut u64) {
+    let (key, example) = key;
+    let Some(size) = table.scalar(key, example) else { return };
+    match units::bytes(size.get_ref()) {
+        // Beyond 2^53 a float no longer counts single bytes; nothing comes near.
+        Ok(bytes) if (least.1..9e15).contains(&bytes) => *place = bytes as u64,
+        Ok(_) => {
+            let message = format!("`{key}` must be at least {}", least.0);
+            file.error("bad-value", size.span(), message, &format!("write {example}"));
+        }
+        Err(why) => {
+            let hint = units::possible(units::Unit::Bytes, false);
+            file.error("bad-unit", size.span(), format!("`{key}`: {why}"), hint);
         }
     }
+}
+
+fn keeping(file: &File, table: Table<'_>) -> JournalSettings {
+    let mut journal = JournalSettings::default();
+    size(file, &table, ("max_size", "\"2 GiB\""), ("1 B", 1.0), &mut journal.max_size);
     if let Some(age) = table.period("max_age", "\"30d\"") {
         journal.max_age_ns = age.into_inner();
     }

@@ -212,6 +212,7 @@ pub fn of(trials: Vec<TrialView>) -> Snapshot {
         window_bytes: 65_536,
         reload: (true, start()),
         process_series: 5000,
+        ..Snapshot::default()
     }
 }
 

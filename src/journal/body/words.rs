@@ -86,6 +86,8 @@ words!(DropReason {
     NoTrial = "no_trial",
     Sample = "sample",
     Journal = "journal",
+    QueryTick = "query_tick",
+    QuerySeries = "query_series",
 });
 
 #[cfg(test)]

@@ -33,6 +33,9 @@ pub static DAEMON_METRICS: &[DaemonRow] = rows! {
     "earlystop_stops_total"                    Counter ["rule" "outcome"] "Stops that are over, by rule and outcome.";
     "earlystop_signals_total"                  Counter ["signal" "result"] "Signals given to processes of trials.";
     "earlystop_window_bytes"                   Gauge   [] "Memory that the windows of rules take.";
+    "earlystop_query_series"                   Gauge   [] "Series in the history that queries are answered from.";
+    "earlystop_query_bytes"                    Gauge   [] "Memory that this history takes, at most query_memory.";
+    "earlystop_query_oldest_timestamp_seconds" Gauge   [] "Time of the oldest sample in this history since the Unix epoch.";
 
     "earlystop_config_last_reload_successful"                Gauge [] "Whether the last reload of policy and configuration was taken.";
     "earlystop_config_last_reload_success_timestamp_seconds" Gauge [] "Time of the last reload that was taken, since the Unix epoch.";
