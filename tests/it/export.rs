@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use earlystop::export::{ExportState, Listener, Own, WebConfig, serve, text};
+use earlystop::export::{ExportState, History, Listener, Own, WebConfig, serve, text};
 use earlystop::model::{Counters, DropReason, ErrorCode, Signal, SignalResult, Snapshot, TrialState};
-use earlystop::policy::config::Listen;
+use earlystop::policy::config::{Listen, QuerySettings};
 use tokio_rustls::rustls;
 
 use crate::fixture;
@@ -161,7 +161,7 @@ pub struct Served {
     /// What the edges count.
     pub counters: Arc<Counters>,
     end: Option<tokio::sync::oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    threads: Vec<std::thread::JoinHandle<()>>,
 }
 
 impl Served {
@@ -169,7 +169,10 @@ impl Served {
         let listener = Listener::bind(&Listen::parse(listen).expect("an address")).expect("bound");
         let address = listener.address();
         let counters = Arc::new(Counters::default());
-        let state = Arc::new(ExportState::new(counters.clone()));
+        let history = History::new(QuerySettings::default(), counters.clone());
+        let state = Arc::new(ExportState::with_history(counters.clone(), history));
+        let remembering = state.clone();
+        let memory = std::thread::spawn(move || remembering.remember());
         let (end, ended) = tokio::sync::oneshot::channel();
         let shown = state.clone();
         let thread = std::thread::spawn(move || {
@@ -181,7 +184,7 @@ impl Served {
                 }
             });
         });
-        Served { address, state, counters, end: Some(end), thread: Some(thread) }
+        Served { address, state, counters, end: Some(end), threads: vec![thread, memory] }
     }
 
     fn local(snapshot: Snapshot) -> Served {
@@ -204,7 +207,8 @@ impl Served {
 impl Drop for Served {
     fn drop(&mut self) {
         drop(self.end.take());
-        if let Some(thread) = self.thread.take() {
+        self.state.retire();
+        for thread in self.threads.drain(..) {
             let ended = thread.join();
             assert!(ended.is_ok() || std::thread::panicking());
         }

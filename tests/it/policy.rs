@@ -408,6 +408,8 @@ fn a_configuration_has_a_key_for_every_default() {
     assert_eq!((full.pss_ns, full.settings.observe), (Some(30 * SECOND), true));
     assert_eq!((full.settings.interval_ns, full.settings.gap_grace_ns), (SECOND / 2, 90 * SECOND));
     assert_eq!((full.settings.ended_retention_ns, full.settings.process_series), (300 * SECOND, 0));
+    assert_eq!((empty.query.retention_ns, empty.query.memory), (15 * 60 * SECOND, 64 << 20));
+    assert_eq!((full.query.retention_ns, full.query.memory), (3600 * SECOND, 32 << 20));
     let limits = full.settings.limits;
     assert_eq!((limits.running_trials, limits.ended_trials, limits.labels, limits.params), (1, 2, 3, 4));
     assert_eq!((limits.value_bytes, limits.metrics, limits.phases), (5, 6, 7));

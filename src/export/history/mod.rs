@@ -22,6 +22,9 @@ mod pass;
 mod source;
 mod store;
 
+#[cfg(test)]
+mod tests;
+
 pub use source::View;
 use store::Store;
 

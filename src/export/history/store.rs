@@ -15,6 +15,9 @@ const SET_BACK_MS: i64 = 10_000;
 /// Bytes of a series beyond its labels, head and chunks: itself, its places in its group and under its name.
 const SERIES_BYTES: usize = size_of::<Option<Series>>() + size_of::<Slot>() + size_of::<u32>();
 
+/// Bytes that the texts of an owner's names and of a metric's name may take: 128 characters each, and their places.
+const OWNER_BYTES: usize = 3 * (128 + 48) + size_of::<(Owner, Group)>();
+
 /// Whose series: a trial's, or the daemon's and the host's own.
 pub(super) type Owner = Option<(Name, Name)>;
 
@@ -60,7 +63,10 @@ pub(super) type Times = Arc<[i64]>;
 pub(super) struct Store {
     retention_ms: i64,
     budget: usize,
+    /// Bytes of samples and times.
     bytes: usize,
+    /// Bytes of labels, texts and places: there as long as the series is.
+    lasting: usize,
     /// Blocks that are over, and the number of the first.
     blocks: VecDeque<Times>,
     first: u64,
@@ -70,6 +76,8 @@ pub(super) struct Store {
     series: Vec<Option<Series>>,
     free: Vec<u32>,
     count: usize,
+    /// Of those the ones that had no sample at the last tick.
+    ended: usize,
     names: HashMap<Arc<str>, Vec<u32>>,
     groups: HashMap<Owner, Group>,
     texts: HashSet<Arc<str>>,
@@ -100,6 +108,7 @@ impl Store {
             retention_ms,
             budget,
             bytes: 0,
+            lasting: 0,
             blocks: VecDeque::new(),
             first: 0,
             times: Vec::with_capacity(TICKS),
@@ -107,6 +116,7 @@ impl Store {
             series: Vec::new(),
             free: Vec::new(),
             count: 0,
+            ended: 0,
             names: HashMap::new(),
             groups: HashMap::new(),
             texts: HashSet::new(),
@@ -164,6 +174,7 @@ impl Store {
             let before = series.head.bytes();
             series.head.push(at, value);
             self.bytes = self.bytes + series.head.bytes() - before;
+            self.ended -= usize::from(!series.live);
             (series.seen, series.live) = (self.tick, true);
         }
     }
@@ -176,34 +187,52 @@ impl Store {
             series.head.end(at);
             self.bytes = self.bytes + series.head.bytes() - before;
             series.live = false;
+            self.ended += 1;
         }
         self.make_room(0);
     }
 
     /// Lets the oldest go until so many bytes more fit; `false` where they do not even then.
     fn make_room(&mut self, more: usize) -> bool {
-        while self.bytes + more > self.budget {
-            if self.blocks.is_empty() {
-                if self.times.len() <= 1 {
-                    return false;
-                }
-                // What is written right now is all there is: it ends here, but for the tick that is under way.
-                self.seal_but_last();
+        // The last quarter is for samples, so that a flood of series leaves every one its newest.
+        let most = self.budget / 4 * 3;
+        while self.lasting + more > most {
+            // Where all series go on, forgetting their past would make no room for another.
+            if self.ended == 0 || !self.drop_some() {
+                return false;
             }
-            self.drop_oldest();
+        }
+        while self.bytes() + more > self.budget {
+            if !self.drop_some() {
+                return false;
+            }
         }
         true
     }
 
+    /// Forgets the oldest there is; `false` where there is only the tick that is under way.
+    fn drop_some(&mut self) -> bool {
+        if self.blocks.is_empty() {
+            if self.times.len() <= 1 {
+                return false;
+            }
+            // What is written right now is all there is: it ends here, but for the tick that is under way.
+            self.seal_but_last();
+        }
+        self.drop_oldest();
+        true
+    }
+
     fn make(&mut self, owner: &Owner, place: usize, key: u64, name: &str, labels: &[(&str, &str)], value: f64) {
-        let owned = usize::from(owner.is_some()) * 2;
-        let text: usize = labels.iter().map(|(n, v)| n.len() + v.len()).sum();
-        if !self.make_room(labels_bytes(labels.len() + owned + 1) + SERIES_BYTES + text) {
+        // Of its owner's two labels and its name, the texts may be new too.
+        let text: usize = labels.iter().map(|(n, v)| text_bytes(n) + text_bytes(v)).sum();
+        let more = labels_bytes(labels.len() + 3) + SERIES_BYTES + text + OWNER_BYTES;
+        if !self.make_room(more) {
             self.refused += 1;
             return;
         }
         let labels = self.labels(owner, name, labels);
-        self.bytes += labels_bytes(labels.len()) + SERIES_BYTES;
+        self.lasting += labels_bytes(labels.len()) + SERIES_BYTES;
         let mut head = Head::default();
         head.push(self.times.len() - 1, value);
         let name = self.text(name);
@@ -238,7 +267,7 @@ impl Store {
             return known.clone();
         }
         let new: Arc<str> = text.into();
-        self.bytes += text_bytes(&new);
+        self.lasting += text_bytes(&new);
         self.texts.insert(new.clone());
         new
     }
@@ -321,11 +350,12 @@ impl Store {
         let mut dead = HashSet::new();
         for (index, place) in self.series.iter_mut().enumerate() {
             if let Some(series) = place.take_if(|series| series.is_empty()) {
-                self.bytes -= labels_bytes(series.labels.len()) + SERIES_BYTES + series.head.bytes();
+                self.lasting -= labels_bytes(series.labels.len()) + SERIES_BYTES;
                 dead.insert(index as u32);
             }
         }
         self.count -= dead.len();
+        self.ended -= dead.len();
         self.names.retain(|_, all| {
             all.retain(|index| !dead.contains(index));
             !all.is_empty()
@@ -343,7 +373,7 @@ impl Store {
             freed += if used { 0 } else { text_bytes(text) };
             used
         });
-        self.bytes -= freed;
+        self.lasting -= freed;
     }
 
     /// The time of the last tick, milliseconds.
@@ -363,7 +393,7 @@ impl Store {
 
     /// Bytes that all of it takes, as counted.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.lasting
     }
 
     /// Series that found no room since this was asked last.
@@ -409,6 +439,6 @@ fn labels_bytes(labels: usize) -> usize {
 }
 
 /// Bytes of a text, its counters, and its place among the others.
-fn text_bytes(text: &Arc<str>) -> usize {
+fn text_bytes(text: &str) -> usize {
     text.len() + 16 + 32
 }
