@@ -80,26 +80,42 @@ impl Drop for Target {
     }
 }
 
-/// A Prometheus that scrapes one target five times a second.
-struct Prometheus {
+/// A Prometheus that scrapes five times a second.
+pub struct Prometheus {
     child: Child,
-    address: String,
-    _folder: tempfile::TempDir,
+    pub address: String,
+    folder: tempfile::TempDir,
 }
 
 impl Prometheus {
-    /// `how`: further keys of the scrape configuration, each followed by a comma.
+    /// One target. `how`: further keys of the scrape configuration, each followed by a comma.
     fn scraping(binary: &Path, target: &str, how: &str) -> Prometheus {
+        let rules = root().join("grafana/rules/*.yml");
+        let scrape = format!("{{job_name: earlystop, {how} static_configs: [{{targets: ['{target}']}}]}}");
+        Prometheus::start(binary, &format!("rule_files: ['{}']\nscrape_configs: [{scrape}]\n", rules.display()))
+    }
+
+    /// Targets that are said later, by [`Prometheus::scrape`].
+    pub fn of_a_fleet(binary: &Path) -> Prometheus {
+        let found = "file_sd_configs: [{files: [targets.json], refresh_interval: 1s}]";
+        Prometheus::start(binary, &format!("scrape_configs: [{{job_name: earlystop, {found}}}]\n"))
+    }
+
+    /// Scrapes these from now on: the label `instance` and the address of each.
+    pub fn scrape(&self, targets: &[(&str, &str)]) {
+        let group = |(instance, address): &(&str, &str)| serde_json::json!({"targets": [address], "labels": {"instance": instance}});
+        let groups: Vec<Value> = targets.iter().map(group).collect();
+        // By a rename: half a file would be an error in its log.
+        let (fresh, file) = (self.folder.path().join("targets.new"), self.folder.path().join("targets.json"));
+        std::fs::write(&fresh, Value::from(groups).to_string()).expect("written");
+        std::fs::rename(fresh, file).expect("renamed");
+    }
+
+    fn start(binary: &Path, more: &str) -> Prometheus {
         let folder = tempfile::tempdir().expect("a folder");
         let config = folder.path().join("prometheus.yml");
-        let rules = root().join("grafana/rules/*.yml");
-        let text = format!(
-            "global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}\n\
-             rule_files: ['{}']\n\
-             scrape_configs: [{{job_name: earlystop, {how} static_configs: [{{targets: ['{target}']}}]}}]\n",
-            rules.display()
-        );
-        std::fs::write(&config, text).expect("written");
+        let global = "global: {scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}";
+        std::fs::write(&config, format!("{global}\n{more}")).expect("written");
         // The port may be taken between our looking and its binding: then it exits, and another is tried.
         for _ in 0..5 {
             let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
@@ -120,7 +136,7 @@ impl Prometheus {
                 (gone || ready).then_some(ready)
             });
             if up {
-                return Prometheus { child, address, _folder: folder };
+                return Prometheus { child, address, folder };
             }
         }
         let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
@@ -128,7 +144,7 @@ impl Prometheus {
     }
 
     /// The result of an instant query; the error in words.
-    fn query(&self, expr: &str) -> Result<Vec<Value>, String> {
+    pub fn query(&self, expr: &str) -> Result<Vec<Value>, String> {
         let (_, body) = post(&self.address, "/api/v1/query", &format!("query={}", encode(expr)))
             .ok_or_else(|| "Prometheus does not answer".to_owned())?;
         let answer: Value = serde_json::from_str(&body).map_err(|e| format!("{e}: {body}"))?;

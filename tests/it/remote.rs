@@ -1,5 +1,6 @@
 //! Asking a remote Prometheus that is slow, broken, partial, closed or strange; nothing but a whole answer counts.
 
+mod fleet;
 mod server;
 
 use std::io::Write;
