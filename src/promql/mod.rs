@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`Expr`] (what was written), [`parse`] (text to expression, by the crate promql-parser, with the
 //! dialect's refusals), [`Labels`], [`Point`] and [`Value`], [`Source`] (where series come from), [`instant`] and [`range`]
-//! (evaluation), [`FUNCTIONS`] (one row each).
+//! (evaluation), [`FUNCTIONS`] (one row each), [`parse_series`] (series as tests write them).
 //!
 //! Timestamps and durations are milliseconds, as in Prometheus. An expression is parsed once and evaluated many times;
 //! evaluation has no clock, no I/O and no state, and its cost is bounded by [`Limits`].
@@ -12,6 +12,7 @@ mod expr;
 mod functions;
 mod labels;
 mod parse;
+mod series;
 mod source;
 mod value;
 
@@ -22,5 +23,6 @@ pub use expr::{
 pub use functions::{FUNCTIONS, Function, function};
 pub use labels::{Labels, NAME};
 pub use parse::{Problem, parse, parse_selector};
+pub use series::parse_series;
 pub use source::{Series, Source};
 pub use value::{Element, Kind, Point, STALE, Track, Value, is_stale};
