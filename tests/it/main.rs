@@ -8,6 +8,7 @@ mod fixture;
 mod hands;
 mod policy;
 mod prometheus;
+mod promqltest;
 mod pty;
 mod readme;
 mod remote;
