@@ -49,7 +49,7 @@ pub struct Edges {
     /// Handles of processes.
     pub roster: Arc<Roster>,
     /// Asks the remote Prometheus, where there is one.
-    pub asker: Option<Asker>,
+    pub asker: Asker,
     /// Reads the policy again.
     pub reloader: Reloader,
 }
@@ -149,11 +149,7 @@ impl Hub {
             Effect::Send(conn, reply) => self.send(conn, reply),
             Effect::Reload => edges.reloader.reload(&self.inbox),
             Effect::Head(_) => self.dirty = true,
-            Effect::Ask(questions) => {
-                if let Some(asker) = &edges.asker {
-                    asker.ask(questions);
-                }
-            }
+            Effect::Ask(server, questions) => edges.asker.ask(server, questions),
             Effect::Drop(reason) => edges.counters.drop_one(reason),
             Effect::Note(loudness, text) => note(loudness, &text),
         }

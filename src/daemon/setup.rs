@@ -86,7 +86,6 @@ pub(super) struct Setup {
     socket: Listening,
     http: Listener,
     web: Option<WebConfig>,
-    remote: Option<remote::Ready>,
     journal: Journal,
     restored: journal::Restored,
     ledger: Ledger,
@@ -119,7 +118,7 @@ impl Setup {
         let http = listen(&config, standing)?;
         let web = config.web_config_file.as_deref().map(WebConfig::load).transpose();
         let web = web.map_err(|error| StartError::Web(error.to_string()))?;
-        let remote = config.remote.clone().map(remote::Ready::new).transpose().map_err(StartError::Remote)?;
+        policy.remote.as_deref().map_or(Ok(()), remote::check).map_err(StartError::Remote)?;
         let counters = Arc::new(Counters::default());
         let now = clock::now();
         let file = journal_file(&config, standing, &places)?;
@@ -145,7 +144,6 @@ impl Setup {
             socket,
             http,
             web,
-            remote,
             journal,
             restored,
             ledger,
@@ -161,7 +159,7 @@ impl Setup {
     /// Starts the threads.
     pub fn launch(self) -> Result<DaemonHandle, StartError> {
         let thread = |what| move |source| StartError::Thread { what, source };
-        let Setup { config, socket, http, web, remote, mut journal, restored, ledger, recovered, .. } = self;
+        let Setup { config, socket, http, web, mut journal, restored, ledger, recovered, .. } = self;
         let Setup { policy, reloader, counters, machine, now, .. } = self;
         let (inbox, roster, locals) = (Arc::new(Inbox::default()), Roster::new(), Locals::default());
         let sampling = SamplerConfig {
@@ -179,8 +177,7 @@ impl Setup {
         let entries = config.discover.iter().map(discover).collect();
         Discovery::start(&sampler, entries, into(&inbox)).map_err(thread("discovery"))?;
         let interval = Duration::from_nanos(config.settings.interval_ns);
-        let asker = remote.map(|ready| ready.start(interval, counters.clone(), into(&inbox)));
-        let asker = asker.transpose().map_err(thread("the remote queries"))?;
+        let asker = remote::Asker::new(interval, counters.clone(), into(&inbox));
         let connections = Arc::new(Connections::new(counters.clone()));
         let history = History::new(config.query, counters.clone());
         let export = Arc::new(ExportState::with_history(counters.clone(), history));

@@ -3,33 +3,46 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::model::{Effect, Moment, RemoteAnswer, RemoteQuestion, RemoteSeries};
+use crate::model::{Effect, Moment, RemoteAnswer, RemoteQuestion, RemoteSeries, RemoteServer};
 
 use super::Engine;
 
 /// What is asked elsewhere, and what came back.
 #[derive(Default)]
 pub(super) struct Elsewhere {
+    server: Option<Arc<RemoteServer>>,
+    /// Since when this server is asked.
+    since: Moment,
     questions: Vec<RemoteQuestion>,
     answers: HashMap<Arc<str>, RemoteAnswer>,
 }
 
 impl Elsewhere {
-    /// Asks these from now on. Answers to questions that stay are kept; what else is on its way will not be taken.
-    fn ask(&mut self, questions: Vec<RemoteQuestion>) -> Option<Effect> {
-        if self.questions == questions {
+    /// Asks these from now on. Answers of the same server to questions that stay are kept; what else is on its way will not be
+    /// taken.
+    fn ask(
+        &mut self,
+        server: Option<&Arc<RemoteServer>>,
+        questions: Vec<RemoteQuestion>,
+        now: Moment,
+    ) -> Option<Effect> {
+        if self.server.as_ref() != server {
+            (self.server, self.since) = (server.cloned(), now);
+            self.answers.clear();
+        } else if self.questions == questions {
             return None;
         }
         self.answers.retain(|_, answer| questions.iter().any(|question| answer.answers(question)));
         self.questions = questions.clone();
-        Some(Effect::Ask(questions))
+        Some(Effect::Ask(self.server.clone(), questions))
     }
 
     /// Takes an answer, unless nobody asks for it any more, or a newer one is here.
     fn take(&mut self, answer: &RemoteAnswer) {
         let wanted = self.questions.iter().any(|question| answer.answers(question));
         let newer = self.answers.get(&answer.rule).is_none_or(|old| old.asked.boot_ns <= answer.asked.boot_ns);
-        if wanted && newer {
+        let of_this_server = answer.asked.boot_ns >= self.since.boot_ns;
+        if wanted && newer && of_this_server {
             self.answers.insert(answer.rule.clone(), answer.clone());
         }
     }
@@ -44,7 +57,7 @@ impl Engine {
     /// The policy in force has these questions.
     #[allow(dead_code, reason = "policies have none yet")]
     pub(super) fn ask_elsewhere(&mut self, questions: Vec<RemoteQuestion>) {
-        let asked = self.elsewhere.ask(questions);
+        let asked = self.elsewhere.ask(self.policy.remote.as_ref(), questions, self.now);
         self.out.extend(asked);
     }
 
@@ -66,7 +79,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Event, SECOND, Settings};
+    use crate::model::{Access, Endpoint, Event, Policy, SECOND, Settings, TlsFiles};
 
     const EXPR: &str = "trial_step > 5";
 
@@ -87,7 +100,7 @@ mod tests {
     fn engine() -> Engine {
         let mut engine = Engine::new(Settings::default(), || 0, at(0));
         engine.ask_elsewhere(vec![question("fleet", EXPR), question("other", "1")]);
-        assert!(matches!(&engine.out[..], [Effect::Ask(two)] if two.len() == 2));
+        assert!(matches!(&engine.out[..], [Effect::Ask(_, two)] if two.len() == 2));
         engine
     }
 
@@ -128,6 +141,32 @@ mod tests {
         engine.ask_elsewhere(Vec::new());
         engine.on_remote(&answer(EXPR, 3, 2.0));
         assert!(engine.elsewhere.answers.is_empty());
+    }
+
+    #[test]
+    fn an_answer_of_another_server_is_not_taken() {
+        let mut engine = engine();
+        engine.on_remote(&answer(EXPR, 1, 1.0));
+        let endpoint = Endpoint { https: false, host: "p".into(), port: 80, prefix: String::new() };
+        let server = RemoteServer {
+            endpoint,
+            identity: vec![("instance".into(), "x".into())],
+            timeout_ns: SECOND,
+            interval_ns: SECOND,
+            headers: vec![],
+            access: Access::Open,
+            tls: TlsFiles::default(),
+        };
+        let server = Arc::new(server);
+        engine.policy = Arc::new(Policy { remote: Some(server.clone()), ..Policy::default() });
+        (engine.now, engine.out) = (at(5), vec![]);
+        engine.ask_elsewhere(vec![question("fleet", EXPR)]);
+        assert!(matches!(&engine.out[..], [Effect::Ask(Some(asked), one)] if *asked == server && one.len() == 1));
+        assert_eq!(value(&engine, 5), None);
+        engine.on_remote(&answer(EXPR, 4, 4.0));
+        assert_eq!(value(&engine, 6), None, "it was on its way when the server changed");
+        engine.on_remote(&answer(EXPR, 6, 6.0));
+        assert_eq!(value(&engine, 6), Some(6.0));
     }
 
     #[test]

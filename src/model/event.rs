@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    ConnId, Done, ExitStatus, ExitUsage, Hello, Ladder, Peer, Policy, ProcKey, RemoteAnswer, RemoteQuestion, Reply,
-    Request, Root, RunId, RunState, Signal, Step, StopId, Tick, TreeSample, TrialSpec,
+    ConnId, Done, ExitStatus, ExitUsage, Hello, Ladder, Peer, Policy, ProcKey, RemoteAnswer, RemoteQuestion,
+    RemoteServer, Reply, Request, Root, RunId, RunState, Signal, Step, StopId, Tick, TreeSample, TrialSpec,
 };
 
 /// An input of the engine. A closed list: all that it knows came in here, outcomes of its own effects included.
@@ -294,8 +294,8 @@ pub enum Effect {
     Reload,
     /// The trial began, changed or ended: the journal keeps its head.
     Head(Arc<super::TrialView>),
-    /// Ask these of the remote Prometheus again and again, and nothing else.
-    Ask(Vec<RemoteQuestion>),
+    /// Ask these of this server again and again, and nothing else.
+    Ask(Option<Arc<RemoteServer>>, Vec<RemoteQuestion>),
     /// Something of a client's was dropped.
     Drop(super::DropReason),
     /// A line for the log.

@@ -11,6 +11,7 @@ mod process;
 mod remote;
 mod rule;
 mod sample;
+mod server;
 mod talk;
 mod time;
 mod view;
@@ -29,6 +30,7 @@ pub use process::{ExitStatus, ExitUsage, Peer, Position, ProcKey, Root};
 pub use remote::{RemoteAnswer, RemoteOutcome, RemoteQuestion, RemoteSeries};
 pub use rule::{Action, Arithmetic, Comparison, Expr, Filter, Guard, Policy, Rule, Selector, Settings};
 pub use sample::{HostSample, Memory, Pair, ProcSample, RunState, SourceName, Tick, TreeSample};
+pub use server::{Access, Endpoint, Password, RemoteServer, Secret, TlsFiles};
 pub use talk::{ErrorCode, Refusal, Reply, Request, StopRequest, WatchRequest, Welcome};
 pub use time::{MILLI, Moment, SECOND};
 pub use view::{

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Ladder, Limits};
+use super::{Ladder, Limits, RemoteServer};
 
 /// Comparison operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,6 +263,8 @@ pub struct Policy {
     pub rules: Vec<Arc<Rule>>,
     /// The brake, `None` where it was switched off.
     pub guard: Option<Guard>,
+    /// Who evaluates the rules that are evaluated elsewhere; the policy's own `[remote]`, else the configuration's.
+    pub remote: Option<Arc<RemoteServer>>,
     /// File and text, for the journal.
     pub texts: BTreeMap<PathBuf, String>,
 }

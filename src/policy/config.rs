@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use globset::{Glob, GlobMatcher};
 use toml::Spanned;
 
 use super::file::{File, Table};
-use super::remote::{self, Remote};
-use super::{Context, Loaded, load, units};
-use crate::model::{Limits, MILLI, Name, SECOND, Settings, Severity};
+use super::{Context, Loaded, load, remote, units};
+use crate::model::{Limits, MILLI, Name, RemoteServer, SECOND, Settings, Severity};
 
 const DAY: u64 = 24 * 3600 * SECOND;
 
@@ -127,7 +127,7 @@ pub struct Config {
     /// What the journal keeps.
     pub journal: JournalSettings,
     /// Where rules are asked that are evaluated elsewhere.
-    pub remote: Option<Remote>,
+    pub remote: Option<Arc<RemoteServer>>,
     /// What queries are answered from.
     pub query: QuerySettings,
     /// Processes to find.
@@ -143,7 +143,7 @@ impl Config {
         Context {
             interval_ns: self.settings.interval_ns,
             proportional: self.pss_ns.is_some(),
-            remote: self.remote.is_some(),
+            remote: self.remote.clone(),
         }
     }
 
@@ -205,7 +205,7 @@ fn read(file: &File, table: Table<'_>, config: &mut Config) {
         config.journal = keeping(file, journal);
     }
     let remote = table.table("remote", "[remote]", "[remote]");
-    config.remote = remote.and_then(|table| remote::read(file, table, &folder));
+    config.remote = remote.and_then(|table| remote::read(file, table)).map(Arc::new);
     let discover = table.tables("discover", "[[discover]]", "[[discover]]").unwrap_or_default();
     config.discover = discover.into_iter().filter_map(|t| discovery(file, t)).collect();
     table.close();

@@ -11,7 +11,7 @@ use super::file::File;
 use super::ladders::{self, Ladders};
 use super::syntax::{self, PolicyFile, RuleFile};
 use super::{Context, Loaded, rules};
-use crate::model::{Guard, Policy, Severity};
+use crate::model::{Guard, Policy, RemoteServer, Severity};
 
 /// Largest file that is read. A policy of a thousand rules has a fifth of it; a device or a log never ends.
 const LARGEST: u64 = 1 << 20;
@@ -110,7 +110,8 @@ fn understand(troubles: Vec<File>, files: Vec<File>, context: &Context) -> Loade
         files.iter().map(|f| (f, if f.has_errors() { PolicyFile::default() } else { syntax::read(f) })).collect();
     let ladders = all_ladders(&read);
     let guard = one_guard(&read);
-    let mut policy = Policy { rules: Vec::new(), guard, texts: BTreeMap::new() };
+    let context = &Context { remote: one_remote(&read).or(context.remote.clone()), ..context.clone() };
+    let mut policy = Policy { rules: Vec::new(), guard, remote: context.remote.clone(), texts: BTreeMap::new() };
     let mut places = Places::new();
     for (file, parsed) in &read {
         for rule in &parsed.rules {
@@ -183,4 +184,17 @@ fn one_guard(read: &[(&File, PolicyFile)]) -> Option<Guard> {
         }
     }
     guard
+}
+
+/// The `[remote]` of the policy. One that has no meaning is an error, and the policy refused: what is given then does not matter.
+fn one_remote(read: &[(&File, PolicyFile)]) -> Option<Arc<RemoteServer>> {
+    let mut server = None;
+    let mut places = Places::new();
+    for (file, parsed) in read {
+        if let Some(table) = &parsed.remote {
+            first(&mut places, file, "[remote]", table.span.clone(), "duplicate-remote", "table");
+            server = table.server.clone().map(Arc::new).or(server);
+        }
+    }
+    server
 }

@@ -11,14 +11,17 @@
 //! - A file may define `gentle` and `urgent` anew; then the new ones are the defaults. A ladder ends with SIGKILL to the
 //!   tree, and every rung before says how long it waits.
 //! - `serial` without `settle` waits 5 seconds. `*` in a glob stands for any text, `/` included.
+//! - `[remote]` stands in the configuration, which is each host's own. It may stand in a policy too (`run --policy` needs no
+//!   other file then): there it takes the place of the configuration's as a whole, for all files of the policy.
 //! - Warnings are findings too: `check` then exits with 1, the daemon takes the policy.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::model::{Diagnostic, Policy, SECOND};
+use crate::model::{Diagnostic, Policy, RemoteServer, SECOND};
 
 pub mod config;
-pub mod remote;
+mod remote;
 pub mod template;
 pub mod words;
 
@@ -39,19 +42,19 @@ pub use explain::explain;
 pub const UNREADABLE: &str = "unreadable";
 
 /// What the meaning of a policy depends on beside its text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
     /// Time between ticks, nanoseconds: a window must hold two of them.
     pub interval_ns: u64,
     /// Whether proportional memory is read (`pss = "30s"` in the configuration).
     pub proportional: bool,
-    /// Whether the configuration names a remote Prometheus (`[remote]`): only then rules can be evaluated there.
-    pub remote: bool,
+    /// The remote Prometheus of the configuration (`[remote]`): rules can be evaluated there.
+    pub remote: Option<Arc<RemoteServer>>,
 }
 
 impl Default for Context {
     fn default() -> Context {
-        Context { interval_ns: SECOND, proportional: false, remote: false }
+        Context { interval_ns: SECOND, proportional: false, remote: None }
     }
 }
 

@@ -1,15 +1,14 @@
 //! `[remote]`: the Prometheus that evaluates rules with `evaluate = "remote"`, and how one gets in there.
 
-use std::fmt;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hyper::Uri;
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::file::{File, Table, kind};
-use crate::model::SECOND;
+use crate::model::{Access, Endpoint, Password, RemoteServer, SECOND, Secret, TlsFiles};
 
 /// How long an answer is waited for. Prometheus itself gives a query 2 minutes; a rule that acts must know sooner, and a
 /// scrape interval (15 s in most set-ups) must not pass meanwhile.
@@ -22,136 +21,50 @@ const INTERVAL: u64 = 5 * SECOND;
 const OWN_HEADERS: [&str; 7] =
     ["host", "content-type", "content-length", "transfer-encoding", "connection", "accept-encoding", "accept"];
 
-/// Where rules are asked that are evaluated elsewhere: Prometheus, or what speaks its query API (Thanos, Mimir, VictoriaMetrics).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remote {
-    /// Which server.
-    pub endpoint: Endpoint,
-    /// Labels that a series must carry to act on this host: name and value, at least one.
-    pub identity: Vec<(String, String)>,
-    /// How long an answer is waited for, nanoseconds.
-    pub timeout_ns: u64,
-    /// The shortest time between two questions for a rule, nanoseconds.
-    pub interval_ns: u64,
-    /// Headers to send along: `X-Scope-OrgID` and the like.
-    pub headers: Vec<(String, Secret)>,
-    /// How one gets in.
-    pub access: Access,
-    /// How the server is known, where the URL begins with `https`.
-    pub tls: TlsFiles,
-}
-
-/// A server and the path to its API.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// By TLS.
-    pub https: bool,
-    /// Name or address, an IPv6 one without its brackets.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// What stands before `/api/v1/query`; empty, or beginning with a slash and ending without.
-    pub prefix: String,
-}
-
-impl Endpoint {
-    /// Reads `http://HOST[:PORT][/PREFIX]` or `https://...`.
-    ///
-    /// # Errors
-    /// In words what is wrong with it.
-    pub fn parse(text: &str) -> Result<Endpoint, String> {
-        let uri: Uri = text.parse().map_err(|error| format!("{text:?} is no URL: {error}"))?;
-        let https = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
-            _ => return Err("a URL begins with http:// or https://".to_string()),
-        };
-        let authority = uri.authority().filter(|authority| !authority.host().is_empty());
-        let authority = authority.ok_or("the host is missing")?;
-        if authority.as_str().contains('@') {
-            return Err("a password does not belong into a URL; say basic_auth".to_string());
-        }
-        let after_host = authority.as_str().get(authority.host().len()..).unwrap_or_default();
-        let port = match (authority.port_u16(), after_host) {
-            (Some(port), _) if port > 0 => port,
-            (None, "") => {
-                if https {
-                    443
-                } else {
-                    80
-                }
+/// Reads `http://HOST[:PORT][/PREFIX]` or `https://...`.
+///
+/// # Errors
+/// In words what is wrong with it.
+pub fn endpoint(text: &str) -> Result<Endpoint, String> {
+    let uri: Uri = text.parse().map_err(|error| format!("{text:?} is no URL: {error}"))?;
+    let https = match uri.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
+        _ => return Err("a URL begins with http:// or https://".to_string()),
+    };
+    let authority = uri.authority().filter(|authority| !authority.host().is_empty());
+    let authority = authority.ok_or("the host is missing")?;
+    if authority.as_str().contains('@') {
+        return Err("a password does not belong into a URL; say basic_auth".to_string());
+    }
+    let after_host = authority.as_str().get(authority.host().len()..).unwrap_or_default();
+    let port = match (authority.port_u16(), after_host) {
+        (Some(port), _) if port > 0 => port,
+        (None, "") => {
+            if https {
+                443
+            } else {
+                80
             }
-            (_, wrong) => return Err(format!("{:?} is not a port (1 to 65535)", wrong.trim_start_matches(':'))),
-        };
-        if uri.query().is_some() || text.contains('#') {
-            return Err("what follows ? or # cannot be sent".to_string());
         }
-        let prefix = uri.path().trim_end_matches('/');
-        if let Some((before, _)) = prefix.split_once("/api/v1") {
-            return Err(format!("the path is completed by /api/v1/query; end the URL with {:?}", format!("{before}/")));
-        }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_string();
-        Ok(Endpoint { https, host, port, prefix: prefix.to_string() })
+        (_, wrong) => return Err(format!("{:?} is not a port (1 to 65535)", wrong.trim_start_matches(':'))),
+    };
+    if uri.query().is_some() || text.contains('#') {
+        return Err("what follows ? or # cannot be sent".to_string());
     }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.https { "https" } else { "http" };
-        match self.host.contains(':') {
-            true => write!(f, "{scheme}://[{}]:{}{}", self.host, self.port, self.prefix),
-            false => write!(f, "{scheme}://{}:{}{}", self.host, self.port, self.prefix),
-        }
+    let prefix = uri.path().trim_end_matches('/');
+    if let Some((before, _)) = prefix.split_once("/api/v1") {
+        return Err(format!("the path is completed by /api/v1/query; end the URL with {:?}", format!("{before}/")));
     }
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_string();
+    Ok(Endpoint { https, host, port, prefix: prefix.to_string() })
 }
 
-/// How one gets in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Access {
-    /// Everybody does.
-    #[default]
-    Open,
-    /// By user and password.
-    Basic(String, Password),
-    /// By a token, read anew for every query.
-    BearerFile(PathBuf),
-}
-
-/// A password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Password {
-    /// In the configuration.
-    Text(Secret),
-    /// In a file, read anew for every query.
-    File(PathBuf),
-}
-
-/// A text that no log shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("...")
-    }
-}
-
-/// `tls_config`, as in Prometheus.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// Who may vouch for the server; `None`: whom the system trusts.
-    pub ca_file: Option<PathBuf>,
-    /// Our certificate and its key.
-    pub client: Option<(PathBuf, PathBuf)>,
-    /// The name in the server's certificate, if it is not the URL's host.
-    pub server_name: Option<String>,
-    /// Believe every certificate.
-    pub insecure_skip_verify: bool,
-}
-
-/// Reads the table; `None` where it has no meaning. All its findings are made all the same.
-pub(super) fn read(file: &File, table: Table<'_>, folder: &Path) -> Option<Remote> {
-    let endpoint = endpoint(file, &table);
+/// Reads the table; `None` where it has no meaning. All its findings are made all the same. Relative paths in it are relative to
+/// the file's folder.
+pub(super) fn read(file: &File, table: Table<'_>) -> Option<RemoteServer> {
+    let folder = file.path.parent().unwrap_or(Path::new(""));
+    let endpoint = url(file, &table);
     let identity = identity(file, &table);
     let interval = table.period("interval", "\"5s\"").map_or(INTERVAL, Spanned::into_inner);
     let timeout = table.period("timeout", "\"5s\"").map_or(TIMEOUT, Spanned::into_inner);
@@ -166,10 +79,10 @@ pub(super) fn read(file: &File, table: Table<'_>, folder: &Path) -> Option<Remot
     }
     table.close();
     let (endpoint, identity) = (endpoint?, identity?);
-    Some(Remote { endpoint, identity, timeout_ns: timeout, interval_ns: interval, headers, access, tls })
+    Some(RemoteServer { endpoint, identity, timeout_ns: timeout, interval_ns: interval, headers, access, tls })
 }
 
-fn endpoint(file: &File, table: &Table<'_>) -> Option<Endpoint> {
+fn url(file: &File, table: &Table<'_>) -> Option<Endpoint> {
     let example = "\"http://prometheus:9090\"";
     let Some(url) = table.text("url", example) else {
         if table.key("url").is_none() && !table.attempts(&["url"]) {
@@ -178,7 +91,7 @@ fn endpoint(file: &File, table: &Table<'_>) -> Option<Endpoint> {
         }
         return None;
     };
-    let endpoint = Endpoint::parse(url.get_ref());
+    let endpoint = endpoint(url.get_ref());
     if let Err(why) = &endpoint {
         file.error("bad-value", url.span(), format!("`url`: {why}"), &format!("write url = {example}"));
     }
@@ -312,7 +225,7 @@ mod tests {
 
     #[test]
     fn urls() {
-        let shown = |text: &str| Endpoint::parse(text).map(|endpoint| endpoint.to_string());
+        let shown = |text: &str| endpoint(text).map(|endpoint| endpoint.to_string());
         for (text, whole) in [
             ("http://prometheus", "http://prometheus:80"),
             ("https://p.example/", "https://p.example:443"),
@@ -343,11 +256,5 @@ mod tests {
             assert!(shown(bad).is_err(), "{bad}: {:?}", shown(bad));
         }
         assert!(shown("http://u:secret@p").is_err_and(|why| why.contains("basic_auth") && !why.contains("secret")));
-    }
-
-    #[test]
-    fn no_log_shows_a_password() {
-        let access = Access::Basic("ann".into(), Password::Text(Secret("sesame".into())));
-        assert!(!format!("{access:?}").contains("sesame"));
     }
 }

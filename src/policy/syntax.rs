@@ -6,6 +6,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::file::{File, Scalar, Table, kind};
+use super::remote;
+use crate::model::RemoteServer;
 
 /// A policy file, read but not understood.
 #[derive(Default)]
@@ -13,6 +15,7 @@ pub(super) struct PolicyFile {
     pub(super) rules: Vec<RuleFile>,
     pub(super) ladders: Vec<LadderFile>,
     pub(super) guard: Option<GuardFile>,
+    pub(super) remote: Option<RemoteFile>,
 }
 
 /// A `[[rule]]`.
@@ -84,6 +87,12 @@ pub(super) struct GuardFile {
     pub(super) keep_best: Option<Spanned<u64>>,
 }
 
+/// `[remote]`, and where it stands; without a server where it has no meaning.
+pub(super) struct RemoteFile {
+    pub(super) span: Range<usize>,
+    pub(super) server: Option<RemoteServer>,
+}
+
 /// Keys of a condition that later versions bring, and what does the work until then.
 const LATER_CONDITIONS: [(&str, &str); 11] = [
     ("expr", "write the condition as metric with above or below, no_progress_for, or all = [ ... ]"),
@@ -115,12 +124,14 @@ pub(super) fn read(file: &File) -> PolicyFile {
     let rules = table.tables("rule", "a rule", "[[rule]]").unwrap_or_default();
     let ladders = table.table("ladder", "[ladder]", "[ladder.NAME]");
     let guard = table.table("guard", "[guard]", "[guard]");
+    let remote = table.table("remote", "[remote]", "[remote]");
     let read = PolicyFile {
         rules: rules.into_iter().map(|t| rule(file, t)).collect(),
         ladders: ladders
             .map(|t| t.entries().filter_map(|(name, v)| ladder(file, name, v)).collect())
             .unwrap_or_default(),
         guard: guard.map(guard_file),
+        remote: remote.map(|t| RemoteFile { span: t.span.clone(), server: remote::read(file, t) }),
     };
     table.close();
     read

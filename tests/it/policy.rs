@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use earlystop::cli::check::{self, Check};
 use earlystop::cli::diagnostics::{Style, print};
 use earlystop::model::{
-    Action, Arithmetic, Comparison, Diagnostic, Expr, Guard, Policy, Rule, SECOND, Selector, Signal, Target,
+    Access, Action, Arithmetic, Comparison, Diagnostic, Expr, Guard, Password, Policy, Rule, SECOND, Secret, Selector,
+    Signal, Target, TlsFiles,
 };
-use earlystop::policy::remote::{Access, Password, Secret, TlsFiles};
 use earlystop::policy::{self, Config, Context, words};
 
 /// Writes the `.stderr` files anew instead of comparing with them; the difference then shows in `git diff`.
@@ -434,10 +434,34 @@ fn a_configuration_has_a_key_for_every_default() {
     assert_eq!(remote.tls, TlsFiles { ca_file, client, server_name, insecure_skip_verify: true });
     let short = "[remote]\nurl = \"http://p\"\nidentity.instance = \"x\"\n";
     let (short, _) = Config::parse(short, Path::new("e.toml")).unwrap();
-    assert!(short.context().remote && !empty.context().remote);
+    assert!(short.context().remote.is_some() && empty.context().remote.is_none());
     let remote = short.remote.unwrap();
-    assert_eq!((remote.timeout_ns, remote.interval_ns, remote.access), (5 * SECOND, 5 * SECOND, Access::Open));
-    assert_eq!((remote.headers, remote.tls), (vec![], TlsFiles::default()));
+    assert_eq!((remote.timeout_ns, remote.interval_ns), (5 * SECOND, 5 * SECOND));
+    assert!(remote.access == Access::Open && remote.headers.is_empty() && remote.tls == TlsFiles::default());
+}
+
+#[test]
+fn the_policys_own_remote_server_takes_the_place_of_the_configurations() {
+    let table = |host: &str| format!("[remote]\nurl = \"http://{host}\"\nidentity.instance = \"x\"\n");
+    let (config, _) = Config::parse(&table("of-the-host"), Path::new("e.toml")).unwrap();
+    let server = |text: &str, context: &Context| {
+        let (policy, _) = policy::parse(text, Path::new("p.toml"), context).unwrap();
+        policy.remote.map(|remote| remote.endpoint.host.clone())
+    };
+    assert_eq!(server("", &config.context()).as_deref(), Some("of-the-host"));
+    assert_eq!(server(&table("of-the-policy"), &config.context()).as_deref(), Some("of-the-policy"));
+    assert_eq!(server(&table("of-the-policy"), &Context::default()).as_deref(), Some("of-the-policy"));
+    assert_eq!(server("", &Context::default()), None);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("a.toml"), table("a").replace("/a", "/a\"\nbearer_token_file = \"token")).unwrap();
+    let (policy, _) = policy::load(&[folder.path().into()], &Context::default()).unwrap();
+    assert_eq!(policy.remote.unwrap().access, Access::BearerFile(path("token")), "relative to the policy's folder");
+    fs::write(path("b.toml"), table("b")).unwrap();
+    let wrong = policy::load(&[folder.path().into()], &Context::default()).unwrap_err();
+    assert_eq!((wrong.len(), wrong[0].code), (1, "duplicate-remote"));
+    let wrong = policy::parse("[remote]\nurl = \"p\"\n", Path::new("p.toml"), &config.context()).unwrap_err();
+    assert_eq!(wrong.iter().map(|f| f.code).collect::<Vec<_>>(), ["missing-key", "bad-value"]);
 }
 
 #[test]
@@ -521,7 +545,7 @@ impl Dice {
 /// Understands a text as both languages, renders what is found; a sound policy must explain itself.
 fn survives(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    for context in [Context::default(), Context { interval_ns: u64::MAX, proportional: true, remote: true }] {
+    for context in [Context::default(), Context { interval_ns: u64::MAX, proportional: true, remote: None }] {
         match policy::parse(&text, Path::new("p.toml"), &context) {
             Ok((policy, warnings)) => {
                 rendered(Ok(warnings));

@@ -10,9 +10,9 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use earlystop::model::{Counters, Event, RemoteAnswer, RemoteOutcome, RemoteQuestion, SECOND};
+use earlystop::model::{Counters, Event, RemoteAnswer, RemoteOutcome, RemoteQuestion, RemoteServer, SECOND};
 use earlystop::policy::Config;
-use earlystop::source::remote::{Asker, Ready};
+use earlystop::source::remote::{self, Asker};
 
 use crate::support::wait_for;
 use server::{Reply, Server, Speaks, http, ours, vector, web};
@@ -23,6 +23,7 @@ const EXPR: &str = "trial_metric{metric=\"val_loss\"} > 1 + 2";
 /// Somebody who asks a server.
 struct Scene {
     asker: Asker,
+    server: Arc<RemoteServer>,
     answers: Receiver<RemoteAnswer>,
     counters: Arc<Counters>,
 }
@@ -36,7 +37,8 @@ impl Scene {
     fn idle(url: &str, more: &str) -> Scene {
         let text = format!("[remote]\nurl = \"{url}\"\nidentity.instance = \"gpu1\"\ninterval = \"100ms\"\n{more}\n");
         let (config, _) = Config::parse(&text, Path::new("e.toml")).unwrap_or_else(|wrong| panic!("{wrong:?}"));
-        let ready = Ready::new(config.remote.expect("a server")).expect("its files are there");
+        let server = config.remote.expect("a server");
+        remote::check(&server).expect("its files are there");
         let counters = Arc::new(Counters::default());
         let (tell, answers) = channel();
         let deliver = Box::new(move |_, event| {
@@ -44,13 +46,18 @@ impl Scene {
             // The scene may be over.
             let _ = tell.send(answer);
         });
-        let asker = ready.start(Duration::from_millis(10), counters.clone(), deliver).expect("a thread");
-        Scene { asker, answers, counters }
+        let asker = Asker::new(Duration::from_millis(10), counters.clone(), deliver);
+        Scene { asker, server, answers, counters }
     }
 
-    fn and_asks(self, rule: &str, expr: &str) -> Scene {
-        self.asker.ask(vec![RemoteQuestion { rule: rule.into(), expr: expr.into() }]);
+    fn and_asks(mut self, rule: &str, expr: &str) -> Scene {
+        self.ask(&[(rule, expr)]);
         self
+    }
+
+    fn ask(&mut self, questions: &[(&str, &str)]) {
+        let of = |(rule, expr): &(&str, &str)| RemoteQuestion { rule: (*rule).into(), expr: (*expr).into() };
+        self.asker.ask(Some(self.server.clone()), questions.iter().map(of).collect());
     }
 
     fn next(&self) -> RemoteAnswer {
@@ -242,22 +249,37 @@ fn what_came_back_once_may_come_back_again() {
 #[test]
 fn other_questions_take_the_place_of_the_old() {
     let server = answering(Reply::Bytes(http("200 OK", &vector(""))));
-    let scene = Scene::idle(&format!("http://{}", server.address), "");
-    let question = |rule: &str, expr: &str| RemoteQuestion { rule: rule.into(), expr: expr.into() };
-    scene.asker.ask(vec![question("a", "a > 1"), question("b", "b > 1")]);
+    let mut scene = Scene::idle(&format!("http://{}", server.address), "");
+    scene.ask(&[("a", "a > 1"), ("b", "b > 1")]);
     let mut seen: Vec<String> = (0..2).map(|_| scene.next().rule.to_string()).collect();
     seen.sort();
     assert_eq!(seen, ["a", "b"]);
-    scene.asker.ask(vec![question("b", "b > 2")]);
+    scene.ask(&[("b", "b > 2")]);
     let start = Instant::now();
     while &*scene.next().expr != "b > 2" {
         assert!(start.elapsed() < LONG, "the new question is asked");
     }
     (0..5).for_each(|_| assert_eq!(&*scene.next().expr, "b > 2"));
-    scene.asker.ask(Vec::new());
+    scene.ask(&[]);
     let start = Instant::now();
     while scene.answers.recv_timeout(Duration::from_millis(500)).is_ok() {
         assert!(start.elapsed() < LONG, "nothing is asked any more");
+    }
+}
+
+#[test]
+fn another_server_takes_the_place_of_the_old() {
+    let [one, two] = ["1", "2"].map(|value| answering(Reply::Bytes(http("200 OK", &vector(&ours(value))))));
+    let mut scene = Scene::asking(&format!("http://{}", one.address), "");
+    assert_eq!(scene.values(), [1.0]);
+    scene.server = Scene::idle(&format!("http://{}", two.address), "").server;
+    scene.ask(&[("fleet", EXPR)]);
+    wait_for("the other one answers", LONG, || (scene.values() == [2.0]).then_some(()));
+    (0..5).for_each(|_| assert_eq!(scene.values(), [2.0], "and nobody else"));
+    scene.asker.ask(None, vec![RemoteQuestion { rule: "fleet".into(), expr: EXPR.into() }]);
+    let start = Instant::now();
+    while scene.answers.recv_timeout(Duration::from_millis(500)).is_ok() {
+        assert!(start.elapsed() < LONG, "there is nobody to ask");
     }
 }
 
@@ -320,7 +342,7 @@ fn the_server_must_be_who_it_says() {
 fn rustls_has_roots() -> bool {
     let text = "[remote]\nurl = \"https://p\"\nidentity.instance = \"x\"\n";
     let (config, _) = Config::parse(text, Path::new("e.toml")).expect("sound");
-    let ready = Ready::new(config.remote.expect("a server"));
+    let ready = remote::check(&config.remote.expect("a server"));
     ready.inspect_err(|why| assert!(why.contains("ca_file"), "{why}")).is_ok()
 }
 
@@ -344,7 +366,7 @@ fn files_that_cannot_be_used_are_named_at_the_start() {
     let refused = |tls: &str| {
         let text = format!("[remote]\nurl = \"https://p\"\nidentity.instance = \"x\"\ntls_config = {{ {tls} }}\n");
         let (config, _) = Config::parse(&text, Path::new("e.toml")).unwrap();
-        Ready::new(config.remote.unwrap()).err().expect("refused")
+        remote::check(&config.remote.unwrap()).expect_err("refused")
     };
     let (cert, key) = (web("cert.pem"), web("key.pem"));
     let (cert, key) = (cert.display(), key.display());

@@ -80,7 +80,7 @@ impl Scene {
 
     pub fn policy(&mut self, rules: Vec<Rule>, guard: Option<Guard>) {
         let rules = rules.into_iter().map(Arc::new).collect();
-        self.event(Event::Policy(Arc::new(Policy { rules, guard, texts: Default::default() })));
+        self.event(Event::Policy(Arc::new(Policy { rules, guard, ..Policy::default() })));
     }
 
     pub fn event(&mut self, event: Event) {

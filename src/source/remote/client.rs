@@ -18,12 +18,11 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::Trouble;
+use super::{Trouble, tls};
 use crate::model::RemoteOutcome::{Invalid, Refused, Unreachable};
-use crate::policy::remote::{Access, Password, Remote, Secret};
+use crate::model::{Access, Password, RemoteServer, Secret};
 
 /// Largest answer that is read, packed or unpacked, bytes: some 100,000 series. A rule's answer has a few.
 pub(super) const LARGEST: usize = 16 << 20;
@@ -33,8 +32,7 @@ const LARGEST_SECRET: u64 = 64 << 10;
 
 /// A connection, or the way to a new one.
 pub(super) struct Client {
-    remote: Arc<Remote>,
-    connector: Option<TlsConnector>,
+    server: Arc<RemoteServer>,
     open: Option<SendRequest<Full<Bytes>>>,
 }
 
@@ -46,8 +44,8 @@ pub(super) struct Whole {
 }
 
 impl Client {
-    pub fn new(remote: Arc<Remote>, connector: Option<TlsConnector>) -> Client {
-        Client { remote, connector, open: None }
+    pub fn new(server: Arc<RemoteServer>) -> Client {
+        Client { server, open: None }
     }
 
     /// Asks at `/api/v1/query`, at the server's own time: its samples bear its clock. The server is told how long it may take.
@@ -76,7 +74,7 @@ impl Client {
     }
 
     fn request(&self, form: String) -> Result<Request<Full<Bytes>>, Trouble> {
-        let endpoint = &self.remote.endpoint;
+        let endpoint = &self.server.endpoint;
         let default = if endpoint.https { 443 } else { 80 };
         let mut host = if endpoint.host.contains(':') { format!("[{}]", endpoint.host) } else { endpoint.host.clone() };
         if endpoint.port != default {
@@ -88,7 +86,7 @@ impl Client {
             .header(header::ACCEPT, "application/json")
             .header(header::ACCEPT_ENCODING, "gzip")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        for (name, Secret(value)) in &self.remote.headers {
+        for (name, Secret(value)) in &self.server.headers {
             request = request.header(name, value);
         }
         if let Some(secret) = self.authorization()? {
@@ -100,7 +98,7 @@ impl Client {
     }
 
     fn authorization(&self) -> Result<Option<HeaderValue>, Trouble> {
-        let text = match &self.remote.access {
+        let text = match &self.server.access {
             Access::Open => return Ok(None),
             Access::Basic(user, Password::Text(Secret(password))) => basic(user, password),
             Access::Basic(user, Password::File(file)) => basic(user, &secret(file)?),
@@ -113,13 +111,17 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Trouble> {
-        let endpoint = &self.remote.endpoint;
+        let endpoint = &self.server.endpoint;
         let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await;
         let stream = stream.map_err(|error| self.broken(&format!("cannot connect: {error}")))?;
         // A request is one small write; its answer is waited for.
         let _ = stream.set_nodelay(true);
-        let Some(connector) = &self.connector else { return self.speak(stream).await };
-        let name = self.remote.tls.server_name.as_ref().unwrap_or(&endpoint.host).clone();
+        if !endpoint.https {
+            return self.speak(stream).await;
+        }
+        // The files are read for every connection: certificates change.
+        let connector = tls::connector(&self.server.tls).map_err(|why| self.broken(&why))?;
+        let name = self.server.tls.server_name.as_ref().unwrap_or(&endpoint.host).clone();
         let name = ServerName::try_from(name).map_err(|error| self.broken(&format!("server_name: {error}")))?;
         let stream = connector.connect(name, stream).await;
         self.speak(stream.map_err(|error| self.broken(&format!("TLS: {error}")))?).await
@@ -141,7 +143,7 @@ impl Client {
     async fn whole(&self, response: Response<Incoming>) -> Result<Whole, Trouble> {
         let status = response.status();
         let packed = response.headers().get(header::CONTENT_ENCODING).cloned();
-        let too_large = || Trouble::new(Invalid, format!("{}: an answer above {LARGEST} bytes", self.remote.endpoint));
+        let too_large = || Trouble::new(Invalid, format!("{}: an answer above {LARGEST} bytes", self.server.endpoint));
         let body = Limited::new(response.into_body(), LARGEST).collect().await.map_err(|error| match error
             .is::<LengthLimitError>(
         ) {
@@ -166,7 +168,7 @@ impl Client {
     }
 
     fn broken(&self, why: &str) -> Trouble {
-        Trouble::new(Unreachable, format!("{}: {why}", self.remote.endpoint))
+        Trouble::new(Unreachable, format!("{}: {why}", self.server.endpoint))
     }
 }
 

@@ -20,8 +20,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use client::Client;
 
-use crate::model::{Counters, Event, Moment, RemoteAnswer, RemoteOutcome, RemoteQuestion, RemoteSeries};
-use crate::policy::remote::Remote;
+use crate::model::{Counters, Event, Moment, RemoteAnswer, RemoteOutcome, RemoteQuestion, RemoteSeries, RemoteServer};
 use crate::sys::clock;
 
 /// Queries at once. Prometheus runs 20 in all by default (`--query.max-concurrency`): one sidecar must not fill them.
@@ -44,65 +43,78 @@ impl Trouble {
     }
 }
 
-/// Everything that can be refused is there; nothing runs yet.
-pub struct Ready {
-    remote: Arc<Remote>,
-    connector: Option<tokio_rustls::TlsConnector>,
+/// Looks at what a server's settings name: certificates and keys.
+///
+/// # Errors
+/// The file and what is wrong with it, in words.
+pub fn check(server: &RemoteServer) -> Result<(), String> {
+    if server.endpoint.https { tls::connector(&server.tls).map(drop) } else { Ok(()) }
 }
 
-impl Ready {
-    /// Reads certificates and keys.
-    ///
-    /// # Errors
-    /// The file and what is wrong with it, in words.
-    pub fn new(remote: Remote) -> Result<Ready, String> {
-        let connector = if remote.endpoint.https { Some(tls::connector(&remote.tls)?) } else { None };
-        Ok(Ready { remote: Arc::new(remote), connector })
+/// Asks whatever it is told to; dropping it ends that.
+pub struct Asker {
+    interval: Duration,
+    counters: Arc<Counters>,
+    deliver: Arc<Deliver>,
+    running: Option<Running>,
+}
+
+/// The thread that asks one server.
+struct Running {
+    server: Arc<RemoteServer>,
+    questions: watch::Sender<Vec<RemoteQuestion>>,
+    thread: JoinHandle<()>,
+}
+
+impl Asker {
+    /// Asks nothing yet. `interval` is the time between ticks: nothing is asked more often than that.
+    pub fn new(interval: Duration, counters: Arc<Counters>, deliver: Deliver) -> Asker {
+        Asker { interval, counters, deliver: Arc::new(deliver), running: None }
     }
 
-    /// Starts the thread; it asks nothing yet. `interval` is the time between ticks: nothing is asked more often than that.
-    ///
-    /// # Errors
-    /// The machine gives no more threads or descriptors.
-    pub fn start(self, interval: Duration, counters: Arc<Counters>, deliver: Deliver) -> io::Result<Asker> {
+    /// Asks these of this server from now on, the first time at once. Never waits.
+    pub fn ask(&mut self, server: Option<Arc<RemoteServer>>, questions: Vec<RemoteQuestion>) {
+        // Without its sender a thread ends by itself, and takes along what it had under way.
+        let same = self.running.take().filter(|running| Some(&running.server) == server.as_ref());
+        let Some(server) = server.filter(|_| !questions.is_empty()) else { return };
+        match same {
+            Some(running) => {
+                running.questions.send_replace(questions);
+                self.running = Some(running);
+            }
+            None => match self.start(server, questions) {
+                Ok(running) => self.running = Some(running),
+                Err(error) => tracing::error!("no thread to ask the remote Prometheus on: {error}"),
+            },
+        }
+    }
+
+    fn start(&self, server: Arc<RemoteServer>, questions: Vec<RemoteQuestion>) -> io::Result<Running> {
+        let (questions, asked) = watch::channel(questions);
+        let desk = Arc::new(Desk {
+            period: self.interval.max(Duration::from_nanos(server.interval_ns)),
+            patience: Duration::from_nanos(server.timeout_ns),
+            server: server.clone(),
+            counters: self.counters.clone(),
+            deliver: self.deliver.clone(),
+            turns: Semaphore::new(AT_ONCE),
+        });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (questions, asked) = watch::channel(Vec::new());
-        let period = interval.max(Duration::from_nanos(self.remote.interval_ns));
-        let patience = Duration::from_nanos(self.remote.timeout_ns);
-        let turns = Semaphore::new(AT_ONCE);
-        let desk = Arc::new(Desk { ready: self, period, patience, counters, deliver, turns });
         let body = move || {
             runtime.block_on(serve(asked, desk));
             // A look-up of a name under way must not hold up the end.
             runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name("remote".into()).spawn(body)?;
-        Ok(Asker { questions: Some(questions), thread: Some(thread) })
-    }
-}
-
-/// Asks until it is dropped.
-#[derive(Debug)]
-pub struct Asker {
-    questions: Option<watch::Sender<Vec<RemoteQuestion>>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Asker {
-    /// Asks these from now on, the first time at once.
-    pub fn ask(&self, questions: Vec<RemoteQuestion>) {
-        if let Some(sender) = &self.questions {
-            sender.send_replace(questions);
-        }
+        Ok(Running { server, questions, thread })
     }
 }
 
 impl Drop for Asker {
     fn drop(&mut self) {
-        self.questions = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
+        let Some(Running { questions, thread, .. }) = self.running.take() else { return };
+        drop(questions);
+        if thread.join().is_err() {
             tracing::error!("the thread that asks the remote Prometheus had panicked");
         }
     }
@@ -110,11 +122,11 @@ impl Drop for Asker {
 
 /// What all questions share.
 struct Desk {
-    ready: Ready,
+    server: Arc<RemoteServer>,
     period: Duration,
     patience: Duration,
     counters: Arc<Counters>,
-    deliver: Deliver,
+    deliver: Arc<Deliver>,
     turns: Semaphore,
 }
 
@@ -133,7 +145,7 @@ async fn serve(mut asked: watch::Receiver<Vec<RemoteQuestion>>, desk: Arc<Desk>)
 
 /// Asks one question again and again.
 async fn repeat(desk: Arc<Desk>, question: RemoteQuestion) {
-    let mut client = Client::new(desk.ready.remote.clone(), desk.ready.connector.clone());
+    let mut client = Client::new(desk.server.clone());
     let mut pace = interval(desk.period);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = RemoteOutcome::Ok;
@@ -161,14 +173,14 @@ async fn repeat(desk: Arc<Desk>, question: RemoteQuestion) {
 
 impl Desk {
     async fn ask(&self, client: &mut Client, expr: &str) -> Result<Vec<RemoteSeries>, Trouble> {
-        let remote = &self.ready.remote;
+        let server = &self.server;
         let late = || {
-            let why = format!("{} gave no answer within {:?}", remote.endpoint, self.patience);
+            let why = format!("{} gave no answer within {:?}", server.endpoint, self.patience);
             Trouble::new(RemoteOutcome::Timeout, why)
         };
         let response = timeout(self.patience, client.query(expr, self.patience)).await.map_err(|_| late())??;
-        answer::read(response.status, &response.body, &remote.identity)
-            .map_err(|trouble| Trouble { why: format!("{}: {}", remote.endpoint, trouble.why), ..trouble })
+        answer::read(response.status, &response.body, &server.identity)
+            .map_err(|trouble| Trouble { why: format!("{}: {}", server.endpoint, trouble.why), ..trouble })
     }
 
     /// As with samples, three may be missing: whoever answers more slowly than that is not believed. The time that one answer

@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use crate::policy::remote::TlsFiles;
+use crate::model::TlsFiles;
 
 /// What makes connections. The error names the file and the cause.
 pub(super) fn connector(files: &TlsFiles) -> Result<TlsConnector, String> {
