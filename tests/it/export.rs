@@ -166,10 +166,19 @@ pub struct Served {
 
 impl Served {
     pub fn at(listen: &str, web: Option<WebConfig>) -> Served {
+        Served::with(listen, web, QuerySettings::default())
+    }
+
+    /// A server that has nothing to answer queries from.
+    pub fn without_history(listen: &str) -> Served {
+        Served::with(listen, None, QuerySettings { retention_ns: 0, ..QuerySettings::default() })
+    }
+
+    fn with(listen: &str, web: Option<WebConfig>, query: QuerySettings) -> Served {
         let listener = Listener::bind(&Listen::parse(listen).expect("an address")).expect("bound");
         let address = listener.address();
         let counters = Arc::new(Counters::default());
-        let history = History::new(QuerySettings::default(), counters.clone());
+        let history = History::new(query, counters.clone());
         let state = Arc::new(ExportState::with_history(counters.clone(), history));
         let remembering = state.clone();
         let memory = std::thread::spawn(move || remembering.remember());

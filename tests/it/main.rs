@@ -1,5 +1,6 @@
 //! Integration tests: one binary, a module per border.
 
+mod api;
 mod cli;
 mod export;
 mod eyes;

@@ -89,7 +89,7 @@ pub struct Prometheus {
 
 impl Prometheus {
     /// One target. `how`: further keys of the scrape configuration, each followed by a comma.
-    fn scraping(binary: &Path, target: &str, how: &str) -> Prometheus {
+    pub fn scraping(binary: &Path, target: &str, how: &str) -> Prometheus {
         let rules = root().join("grafana/rules/*.yml");
         let scrape = format!("{{job_name: earlystop, {how} static_configs: [{{targets: ['{target}']}}]}}");
         Prometheus::start(binary, &format!("rule_files: ['{}']\nscrape_configs: [{scrape}]\n", rules.display()))
@@ -155,7 +155,7 @@ impl Prometheus {
     }
 
     /// Waits for so many good scrapes, the last one among them.
-    fn wait_for_scrapes(&self, n: u32) {
+    pub fn wait_for_scrapes(&self, n: u32) {
         support::wait_for(&format!("{n} good scrapes"), DEADLINE, || {
             let seen = self.query("sum_over_time(up{job=\"earlystop\"}[5m])").ok()?;
             let scrapes: f64 = seen.first()?["value"][1].as_str()?.parse().ok()?;
@@ -179,17 +179,17 @@ impl Drop for Prometheus {
     }
 }
 
-fn get(address: &str, path: &str) -> Option<(u16, String)> {
+pub fn get(address: &str, path: &str) -> Option<(u16, String)> {
     exchange(address, &format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n"))
 }
 
-fn post(address: &str, path: &str, form: &str) -> Option<(u16, String)> {
+pub fn post(address: &str, path: &str, form: &str) -> Option<(u16, String)> {
     let head = "Host: x\r\nContent-Type: application/x-www-form-urlencoded";
     exchange(address, &format!("POST {path} HTTP/1.0\r\n{head}\r\nContent-Length: {}\r\n\r\n{form}", form.len()))
 }
 
 /// HTTP/1.0: the answer ends with the connection, and nothing is chunked.
-fn exchange(address: &str, request: &str) -> Option<(u16, String)> {
+pub fn exchange(address: &str, request: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(DEADLINE)).ok()?;
     stream.write_all(request.as_bytes()).ok()?;
@@ -199,14 +199,14 @@ fn exchange(address: &str, request: &str) -> Option<(u16, String)> {
     Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
 }
 
-fn encode(text: &str) -> String {
+pub fn encode(text: &str) -> String {
     text.bytes()
         .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
         .collect()
 }
 
 /// Title and query of every target of every panel, variables of the dashboard filled in.
-fn queries() -> Vec<(String, String)> {
+pub fn queries() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for file in std::fs::read_dir(root().join("grafana/dashboards")).expect("the dashboards") {
         let file = file.expect("a dashboard").path();
@@ -259,7 +259,7 @@ fn a_real_prometheus_scrapes_us_and_answers_every_panel() {
 }
 
 /// A trainer that reports what the dashboard shows, for as long as it lives.
-const TRAINER: &str = r#"
+pub const TRAINER: &str = r#"
 import json, os, socket, time
 link = socket.socket(socket.AF_UNIX)
 link.connect(os.environ["EARLYSTOP_SOCKET"])
@@ -340,7 +340,7 @@ fn rules_are_evaluated(prometheus: &Prometheus) {
     assert!(!prometheus.query("trial:steps:rate1m").expect("a result").is_empty());
 }
 
-fn promtool(arguments: &[&str], input: &str) -> Option<(bool, String)> {
+pub fn promtool(arguments: &[&str], input: &str) -> Option<(bool, String)> {
     let mut child = Command::new(tool("promtool")?)
         .args(arguments)
         .current_dir(root())

@@ -111,6 +111,11 @@ impl History {
         self.counters.query_oldest_ms.store(oldest, Ordering::Relaxed);
     }
 
+    /// The time of the newest tick in it, milliseconds since the Unix epoch.
+    pub fn newest(&self) -> Option<i64> {
+        self.store().last_time()
+    }
+
     /// What a query sees: everything up to the last tick, at most so many samples, nothing once `stop` is set.
     pub(super) fn view(self: &Arc<Self>, snapshot: Arc<Snapshot>, samples: usize, stop: Arc<AtomicBool>) -> View {
         View::new(self.clone(), snapshot, samples, stop)
