@@ -124,7 +124,7 @@ fn what_is_wrong_is_said_as_prometheus_says_it() {
         (&format!("{range}9"), 400, "bad_data", "invalid parameter \"step\""),
         (&format!("{range}9&step=0"), 400, "bad_data", "zero or negative"),
         (&format!("{range}-9&step=1"), 400, "bad_data", "end timestamp must not be before start time"),
-        (&format!("{range}11000&step=1"), 400, "bad_data", "exceeded maximum resolution"),
+        (&format!("{range}11001&step=1"), 400, "bad_data", "exceeded maximum resolution"),
         ("/api/v1/query_range?query=up[5m]&start=0&end=9&step=1", 400, "bad_data", "invalid expression type"),
         ("/api/v1/query?query=trial_state%20*%20on(trial)%20trial_state&time=1790000100", 422, "execution", "match"),
         ("/api/v1/series", 400, "bad_data", "no match[] parameter provided"),

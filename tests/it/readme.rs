@@ -8,8 +8,9 @@ use std::process::{Command, Output};
 use earlystop::model::Limits;
 use earlystop::wire::parse;
 
-use crate::prometheus::tool;
-use crate::support::{BIN, repository};
+use crate::prometheus::{TRAINER, tool};
+use crate::stage::{LONG, Stage};
+use crate::support::{BIN, repository, wait_for};
 
 /// A fenced block.
 struct Block {
@@ -118,6 +119,8 @@ fn every_command_exists_and_takes_its_flags() {
                 let unknown = flags.filter(|flag| !text.split([' ', '\n', ',', '[', '=']).any(|word| word == *flag));
                 wrong.extend(unknown.map(|flag| format!("README.md:{line}: {subcommand} has no {flag}")));
             }
+            // Others' programs; `it_is_asked_as_it_says` runs them.
+            ["curl" | "promtool", ..] => {}
             ["cargo", "run" | "install", ..] | ["tests/run.sh"] => {}
             ["python3", "-m", "pip", "install", "./python"] => {
                 if !repository().join("python/pyproject.toml").is_file() {
@@ -156,6 +159,33 @@ fn its_runs_run() {
     for (line, command) in commands {
         let output = run_in(folder.path(), &command);
         assert!(output.status.success(), "README.md:{line}: {command}: {}", said(&output));
+    }
+}
+
+#[test]
+fn it_is_asked_as_it_says() {
+    let stage = Stage::on_a_port("");
+    let _trainer = stage.python(TRAINER);
+    let folder = tempfile::tempdir().expect("a folder of our own");
+    let asks = |command: &str| ["curl ", "promtool "].iter().any(|program| command.starts_with(program));
+    let commands: Vec<_> = commands().into_iter().filter(|(_, command)| asks(command)).collect();
+    assert_eq!(commands.len(), 2, "{commands:?}");
+    for (line, command) in commands {
+        assert!(command.contains(earlystop::policy::Config::DEFAULT_LISTEN), "README.md:{line}: another address");
+        let program = command.split(' ').next().expect("a word");
+        if program == "curl" && Command::new("curl").arg("--version").output().is_err() {
+            eprintln!("README.md:{line}: not run: no curl");
+            continue;
+        }
+        let found = if program == "curl" { Some("curl".into()) } else { tool(program) };
+        let Some(found) = found else { continue };
+        let command = command.replace(earlystop::policy::Config::DEFAULT_LISTEN, &stage.address());
+        let command = command.replacen(program, &found.display().to_string(), 1);
+        wait_for(&format!("README.md:{line}: {command}: an answer about the trial"), LONG, || {
+            let output = run_in(folder.path(), &command);
+            assert!(output.status.success(), "README.md:{line}: {command}: {}", said(&output));
+            said(&output).contains("steady").then_some(())
+        });
     }
 }
 

@@ -138,7 +138,7 @@ fn span(params: &Params, steps: usize) -> Result<Span, Failure> {
     }
     let without = || Failure::parameter("step", "cannot parse \"\" to a valid duration");
     let step = time::duration(params, "step")?.ok_or_else(without)?;
-    if (end - start) / step >= steps as i64 {
+    if (end - start) / step > steps as i64 {
         let message = "exceeded maximum resolution of 11,000 points per timeseries. \
                        Try decreasing the query resolution (?step=XX)";
         return Err(Failure::new(Kind::BadData, message));
