@@ -1,6 +1,28 @@
-//! The table of functions: one row each, with what they take and give.
+//! Functions: what they take and give, and how each is computed.
+//!
+//! The table has one row each ([`FUNCTIONS`]); the files beside it compute: [`rate`] (rates of counters and gauges),
+//! [`over_time`], [`trend`] (lines through samples), [`math`], [`trig`], [`date`], [`label`], [`sort`], [`histogram`]
+//! (classic ones), [`absent`] and [`shape`] (scalar to vector and back). [`sum`] and [`quantile`] are shared with the
+//! aggregations.
+
+pub(super) mod absent;
+mod date;
+mod histogram;
+mod label;
+mod math;
+mod over_time;
+pub(super) mod quantile;
+mod rate;
+mod shape;
+mod sort;
+pub(super) mod sum;
+mod table;
+mod trend;
+mod trig;
 
 use super::{Element, EvalError, Kind, Labels, Point, Value};
+
+pub use table::FUNCTIONS;
 
 /// A function of the language.
 pub struct Function {
@@ -15,6 +37,8 @@ pub struct Function {
     pub returns: Kind,
     /// How it is computed.
     pub call: Call,
+    /// One line for a person: what it gives, with units.
+    pub help: &'static str,
 }
 
 /// How a function is computed.
@@ -29,7 +53,7 @@ pub enum Call {
     RangeNamed(fn(&Window<'_>) -> Option<f64>),
     /// Of everything at once.
     Whole(fn(&Arguments<'_>) -> Result<Value, EvalError>),
-    /// Computed by the evaluator itself, which knows what no function is told (`timestamp`, `absent_over_time`, ...).
+    /// Computed by the evaluator itself, which knows what no function is told (`timestamp`, `absent_over_time`).
     Evaluator,
 }
 
@@ -58,12 +82,35 @@ pub struct Arguments<'a> {
     pub at: i64,
 }
 
-/// All functions, by name.
-pub static FUNCTIONS: &[Function] = &[];
+impl<'a> Arguments<'a> {
+    /// The argument of this index where it is a number, NaN where there is none: the parser has checked types.
+    fn scalar(&self, index: usize) -> f64 {
+        match self.values.get(index) {
+            Some(Value::Scalar(value)) => *value,
+            _ => f64::NAN,
+        }
+    }
+
+    /// The argument of this index where it is an instant vector, nothing where it is not.
+    fn vector(&self, index: usize) -> &'a [Element] {
+        match self.values.get(index) {
+            Some(Value::Vector(elements)) => elements,
+            _ => &[],
+        }
+    }
+
+    /// The argument of this index where it is a text, `""` where it is not.
+    fn text(&self, index: usize) -> &'a str {
+        match self.values.get(index) {
+            Some(Value::Text(text)) => text,
+            _ => "",
+        }
+    }
+}
 
 /// The function of a name.
 pub fn function(name: &str) -> Option<&'static Function> {
-    FUNCTIONS.iter().find(|f| f.name == name)
+    FUNCTIONS.binary_search_by(|f| f.name.cmp(name)).ok().map(|index| &FUNCTIONS[index])
 }
 
 impl std::fmt::Debug for Function {
