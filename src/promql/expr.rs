@@ -208,6 +208,12 @@ pub enum Aggregation {
 }
 
 impl Aggregation {
+    /// All of the dialect.
+    pub const ALL: [Aggregation; 12] = {
+        use Aggregation::*;
+        [Sum, Avg, Count, Min, Max, Group, Stddev, Stdvar, Topk, Bottomk, Quantile, CountValues]
+    };
+
     /// As written.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -251,6 +257,12 @@ pub enum Operator {
 }
 
 impl Operator {
+    /// All of them.
+    pub const ALL: [Operator; 16] = {
+        use Operator::*;
+        [Add, Sub, Mul, Div, Mod, Pow, Atan2, Eq, NotEq, Gt, Lt, GtEq, LtEq, And, Or, Unless]
+    };
+
     /// As written.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -12,6 +12,8 @@ mod expr;
 mod functions;
 mod labels;
 mod parse;
+mod print;
+mod reach;
 mod series;
 mod source;
 mod value;
@@ -23,6 +25,7 @@ pub use expr::{
 pub use functions::{FUNCTIONS, Function, function};
 pub use labels::{Labels, NAME};
 pub use parse::{Problem, parse, parse_selector};
+pub use print::Duration;
 pub use series::parse_series;
 pub use source::{Series, Source};
 pub use value::{Element, Kind, Point, STALE, Track, Value, is_stale};

@@ -1,0 +1,102 @@
+//! What the dialect leaves out, by name.
+
+use super::tokens::{Kind, Token};
+use super::{Place, Problem, problem};
+use crate::promql::{Aggregation, FUNCTIONS, function};
+
+/// Functions of Prometheus that are experimental or about native histograms, and what to do instead.
+const FUNCTIONS_LEFT_OUT: [(&str, &str); 25] = [
+    ("double_exponential_smoothing", "use avg_over_time or predict_linear"),
+    ("end", "`@ end()` behind a selector is understood"),
+    ("histogram_avg", ""),
+    ("histogram_count", ""),
+    ("histogram_quantiles", "use histogram_quantile, once for each quantile"),
+    ("histogram_stddev", ""),
+    ("histogram_stdvar", ""),
+    ("histogram_sum", ""),
+    ("holt_winters", "use avg_over_time or predict_linear"),
+    ("info", "join with * on (...) group_left (...)"),
+    ("integral", "use sum_over_time"),
+    ("mad_over_time", "use stddev_over_time, or quantile_over_time"),
+    ("max_of", "use clamp_min on a vector"),
+    ("min_of", "use clamp_max on a vector"),
+    ("range", "write the duration"),
+    ("sort_by_label", "use sort"),
+    ("sort_by_label_desc", "use sort_desc"),
+    ("start", "`@ start()` behind a selector is understood"),
+    ("start_timestamp", ""),
+    ("step", "write the duration"),
+    ("ts_of_first_over_time", ""),
+    ("ts_of_last_over_time", "use timestamp"),
+    ("ts_of_max_over_time", ""),
+    ("ts_of_min_over_time", ""),
+    ("xrate", "use rate"),
+];
+
+/// What the dialect is, for messages.
+const DIALECT: &str = "the dialect is PromQL of Prometheus 3.14 with float samples and stable functions";
+
+/// Refuses an unknown function.
+pub(super) fn function_call(name: &str, place: Place) -> Problem {
+    if let Some((_, instead)) = FUNCTIONS_LEFT_OUT.iter().find(|(known, _)| *known == name) {
+        let native = name.starts_with("histogram_") && name != "histogram_quantiles";
+        let why = if native { "is about native histograms" } else { "is experimental or gone" };
+        let hint = if instead.is_empty() { DIALECT.to_string() } else { format!("{instead}; {DIALECT}") };
+        return problem(place, format!("the function `{name}` {why} and not part of the dialect"), hint);
+    }
+    if let "limitk" | "limit_ratio" = name {
+        let hint = format!("use topk; {DIALECT}");
+        return problem(place, format!("the aggregation `{name}` is experimental and not part of the dialect"), hint);
+    }
+    let lower = name.to_ascii_lowercase();
+    let hint = match lower.as_str() {
+        _ if function(&lower).is_some() => format!("functions are written in small letters: {lower}"),
+        "mean" | "average" => "use avg, or avg_over_time over a range".to_string(),
+        "median" => "use quantile(0.5, x), or quantile_over_time(0.5, x[5m])".to_string(),
+        "increase_over_time" => "use increase".to_string(),
+        "rate_over_time" => "use rate".to_string(),
+        "if" | "case" => "PromQL filters: a and b, a unless b, a > b".to_string(),
+        "now" => "use time()".to_string(),
+        "log" => "use ln, log2 or log10".to_string(),
+        "pow" => "use ^".to_string(),
+        "std" | "stdev" => "use stddev, or stddev_over_time over a range".to_string(),
+        _ => nearest(&lower).map_or_else(String::new, |near| format!("did you mean {near}?")),
+    };
+    problem(place, format!("there is no function `{name}`"), hint)
+}
+
+/// The function or aggregation whose name is nearest, if one is near.
+fn nearest(name: &str) -> Option<&'static str> {
+    let most = if name.len() <= 5 { 1 } else { 3 };
+    let all = FUNCTIONS.iter().map(|f| f.name).chain(Aggregation::ALL.iter().map(|a| a.as_str()));
+    let scored = all.map(|known| (strsim::damerau_levenshtein(name, known), known));
+    scored.filter(|(distance, _)| *distance <= most).min().map(|(_, known)| known)
+}
+
+/// Refuses `smoothed` and `anchored`.
+pub(super) fn modifier(token: &Token) -> Option<Problem> {
+    let word = ["smoothed", "anchored"].into_iter().find(|word| token.is_word(word))?;
+    let message = format!("`{word}` is experimental and not part of the dialect");
+    Some(problem(token.place.clone(), message, format!("leave it out; {DIALECT}")))
+}
+
+/// Refuses `fill`, `fill_left` and `fill_right` behind an operator.
+pub(super) fn fill(token: &Token) -> Option<Problem> {
+    let word = ["fill", "fill_left", "fill_right"].into_iter().find(|word| token.is_word(word))?;
+    let message = format!("`{word}` is experimental and not part of the dialect");
+    Some(problem(token.place.clone(), message, format!("write (a + b) or a or b; {DIALECT}")))
+}
+
+/// Refuses what is in place of a plain duration.
+pub(super) fn duration(token: &Token, source: &str, example: &str) -> Problem {
+    let place = token.place.clone();
+    match &token.kind {
+        Kind::Mark("+" | "-" | "*" | "/" | "%" | "^" | "(") | Kind::Name(_) => {
+            let message =
+                format!("expected a duration, found `{source}`: durations that are calculated are experimental");
+            problem(place, message, format!("write the duration as {example}; {DIALECT}"))
+        }
+        Kind::End => problem(place, "unexpected end, expected a duration", format!("write it as {example}")),
+        _ => problem(place, format!("expected a duration, found `{source}`"), format!("write it as {example}")),
+    }
+}

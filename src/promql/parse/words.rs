@@ -1,0 +1,303 @@
+//! Tokens to words, in the order in which they may stand.
+
+use super::tokens::{Kind, Token, short};
+use super::{Place, Problem, operands, problem, refused};
+use crate::promql::{Aggregation, At, Cardinality, Function, Grouping, Node, Operator};
+
+/// The deepest nesting of brackets.
+const DEEPEST: usize = 64;
+/// The most operators and signs.
+const MOST_OPERATORS: usize = 500;
+
+/// A word and its place.
+#[derive(Debug)]
+pub(super) struct Spot {
+    pub(super) word: Word,
+    pub(super) place: Place,
+}
+
+/// Several tokens that belong together.
+#[derive(Debug)]
+pub(super) enum Word {
+    /// A number, text or selector.
+    Operand(Node),
+    /// Unary plus.
+    Plus,
+    /// Unary minus.
+    Minus,
+    /// A binary operator.
+    Operator(Infix),
+    /// A bracket opens.
+    Open(Opener),
+    /// Between two arguments.
+    Comma,
+    /// A bracket closes; a grouping may follow an aggregation.
+    Close(Option<Grouping>),
+    /// `[5m]`
+    Range(i64),
+    /// `[5m:1m]`
+    Subquery(i64, Option<i64>),
+    /// `offset 5m`
+    Offset(i64),
+    /// `@ 5`
+    At(At),
+}
+
+/// What a round bracket is of.
+#[derive(Clone, Debug)]
+pub(super) enum Opener {
+    /// Of itself.
+    Paren,
+    /// Of a function.
+    Call(&'static Function),
+    /// Of an aggregation, with the grouping that stands before the bracket.
+    Aggregate(Aggregation, Option<Grouping>),
+}
+
+/// A binary operator and its modifiers.
+#[derive(Clone, Debug)]
+pub(super) struct Infix {
+    pub(super) op: Operator,
+    pub(super) returns_bool: bool,
+    pub(super) labels: Option<Grouping>,
+    pub(super) cardinality: Cardinality,
+}
+
+/// Where the reading of the tokens stands.
+pub(super) struct Cursor<'t> {
+    text: &'t str,
+    tokens: &'t [Token],
+    at: usize,
+}
+
+impl<'t> Cursor<'t> {
+    /// The next token.
+    pub(super) fn token(&self) -> &'t Token {
+        self.ahead(0)
+    }
+
+    /// The token so many behind the next.
+    pub(super) fn ahead(&self, by: usize) -> &'t Token {
+        &self.tokens[(self.at + by).min(self.tokens.len() - 1)]
+    }
+
+    /// Goes on to the following token.
+    pub(super) fn step(&mut self) {
+        self.at += 1;
+    }
+
+    /// Goes on if the next token is this operator or bracket.
+    pub(super) fn takes(&mut self, mark: &str) -> bool {
+        let there = self.token().is(mark);
+        self.at += usize::from(there);
+        there
+    }
+
+    /// Where the token before the next ends.
+    pub(super) fn before(&self) -> usize {
+        self.at.checked_sub(1).and_then(|at| self.tokens.get(at)).map_or(0, |token| token.place.end)
+    }
+
+    /// What was written there.
+    pub(super) fn source(&self, place: &Place) -> &'t str {
+        &self.text[place.clone()]
+    }
+
+    /// "unexpected X" for a token.
+    pub(super) fn unexpected(&self, token: &Token) -> String {
+        match token.kind {
+            Kind::End => "unexpected end".to_string(),
+            _ => format!("unexpected `{}`", short(self.source(&token.place))),
+        }
+    }
+}
+
+/// The words of a text, or the first token that cannot stand where it stands.
+pub(super) fn words(text: &str, tokens: &[Token]) -> Result<Vec<Spot>, Problem> {
+    let cursor = Cursor { text, tokens, at: 0 };
+    let mut reader = Reader { cursor, words: Vec::new(), open: Vec::new(), operators: 0 };
+    if tokens.len() == 1 {
+        return Err(problem(0..text.len(), "there is no expression", "write one, as trial_memory_bytes > 8e9"));
+    }
+    while reader.operand()? == Next::Operand || reader.behind_operand()? == Next::Operand {}
+    Ok(reader.words)
+}
+
+/// What may stand next.
+#[derive(PartialEq, Eq)]
+enum Next {
+    Operand,
+    Operator,
+    Nothing,
+}
+
+struct Reader<'t> {
+    cursor: Cursor<'t>,
+    words: Vec<Spot>,
+    /// Words that opened brackets which are still open.
+    open: Vec<usize>,
+    operators: usize,
+}
+
+impl Reader<'_> {
+    fn push(&mut self, word: Word, place: Place) {
+        self.words.push(Spot { word, place });
+    }
+
+    /// One step where an operand must stand.
+    fn operand(&mut self) -> Result<Next, Problem> {
+        let token = self.cursor.token().clone();
+        match &token.kind {
+            Kind::Mark(sign @ ("+" | "-")) => {
+                self.counts_operator(&token)?;
+                self.cursor.step();
+                self.push(if *sign == "+" { Word::Plus } else { Word::Minus }, token.place);
+                return Ok(Next::Operand);
+            }
+            Kind::Mark("(") => return self.opens(Opener::Paren, token.place),
+            Kind::Name(name) => {
+                if let Some(opener) = operands::opener(&mut self.cursor, name)? {
+                    return self.opens(opener, token.place);
+                }
+                operands::usable_as_metric(&self.cursor, name)?;
+                let (selector, place) = super::selector::selector(&mut self.cursor)?;
+                self.push(Word::Operand(Node::Vector(selector)), place);
+            }
+            Kind::Mark("{") => {
+                let (selector, place) = super::selector::selector(&mut self.cursor)?;
+                self.push(Word::Operand(Node::Vector(selector)), place);
+            }
+            _ => {
+                let node = operands::literal(&token.kind).ok_or_else(|| self.no_operand(&token))?;
+                self.cursor.step();
+                self.push(Word::Operand(node), token.place);
+            }
+        }
+        Ok(Next::Operator)
+    }
+
+    /// A bracket opens; the name before it, if any, begins at `from`.
+    fn opens(&mut self, opener: Opener, from: Place) -> Result<Next, Problem> {
+        let bracket = self.cursor.token().place.clone();
+        if self.open.len() == DEEPEST {
+            let message = format!("more than {DEEPEST} brackets inside each other");
+            return Err(problem(bracket, message, "take parts out into rules of their own"));
+        }
+        self.cursor.step();
+        self.open.push(self.words.len());
+        let call = matches!(opener, Opener::Call(_));
+        self.push(Word::Open(opener), from.start..bracket.end);
+        if call && self.cursor.token().is(")") { Ok(Next::Operator) } else { Ok(Next::Operand) }
+    }
+
+    /// Everything behind an operand up to where the next one must stand, or the end.
+    fn behind_operand(&mut self) -> Result<Next, Problem> {
+        loop {
+            let token = self.cursor.token().clone();
+            if let Some((word, place)) = operands::suffix(&mut self.cursor)? {
+                self.push(word, place);
+            } else if token.is(")") {
+                self.closes(&token)?;
+            } else if token.is(",") {
+                return self.comma(token);
+            } else if token.kind == Kind::End {
+                let open = self.open.last().map(|at| self.words[*at].place.clone());
+                return open.map_or(Ok(Next::Nothing), |place| {
+                    Err(problem(place.end - 1..place.end, "this bracket never closes", "add the closing )"))
+                });
+            } else if let Some(op) = operands::operator(&token) {
+                self.counts_operator(&token)?;
+                self.cursor.step();
+                let infix = operands::modifiers(&mut self.cursor, op)?;
+                self.push(Word::Operator(infix), token.place);
+                return Ok(Next::Operand);
+            } else {
+                return Err(self.no_operator(&token));
+            }
+        }
+    }
+
+    fn closes(&mut self, token: &Token) -> Result<(), Problem> {
+        let Some(opener) = self.open.pop() else {
+            return Err(problem(
+                token.place.clone(),
+                "this bracket closes nothing",
+                "take it out, or add the opening (",
+            ));
+        };
+        self.cursor.step();
+        let aggregate = matches!(self.words[opener].word, Word::Open(Opener::Aggregate(_, None)));
+        let grouping = if aggregate { operands::grouping(&mut self.cursor)? } else { None };
+        self.push(Word::Close(grouping), token.place.start..self.cursor.before());
+        Ok(())
+    }
+
+    fn comma(&mut self, token: Token) -> Result<Next, Problem> {
+        let opener = self.open.last().map(|at| &self.words[*at].word);
+        if !matches!(opener, Some(Word::Open(Opener::Call(_) | Opener::Aggregate(..)))) {
+            return Err(problem(token.place, "a comma outside of a function's arguments", "take it out"));
+        }
+        self.cursor.step();
+        if self.cursor.token().is(")") {
+            return Err(problem(token.place, "a comma behind the last argument", "take it out"));
+        }
+        self.push(Word::Comma, token.place);
+        Ok(Next::Operand)
+    }
+
+    fn counts_operator(&mut self, token: &Token) -> Result<(), Problem> {
+        self.operators += 1;
+        if self.operators <= MOST_OPERATORS {
+            return Ok(());
+        }
+        let message = format!("more than {MOST_OPERATORS} operators in one expression");
+        Err(problem(token.place.clone(), message, "take parts out into rules of their own"))
+    }
+
+    /// A token stands where an operand must stand.
+    fn no_operand(&self, token: &Token) -> Problem {
+        let message = format!("{}, expected an expression", self.cursor.unexpected(token));
+        let before = self.words.last().map(|spot| &spot.word);
+        let hint = match (&token.kind, before) {
+            (Kind::Mark("="), Some(Word::Operator(_))) => "comparisons are == != < <= > >=",
+            (Kind::Mark("["), _) => "a range follows a metric: name[5m]",
+            (Kind::Mark("@"), _) => "@ follows a selector: name @ 1700000000",
+            (_, Some(Word::Operator(_))) => "an operator stands between two expressions",
+            _ => "",
+        };
+        problem(token.place.clone(), message, hint)
+    }
+
+    /// A token stands where an operator or the end must stand.
+    fn no_operator(&self, token: &Token) -> Problem {
+        if let Some(refusal) = refused::modifier(token) {
+            return refusal;
+        }
+        let message = format!("{}, expected an operator or the end", self.cursor.unexpected(token));
+        let hint = match &token.kind {
+            Kind::Mark("=") => "comparison is written ==",
+            Kind::Mark("=~" | "!~") => "regular expressions are matched in braces: {label=~\"...\"}",
+            Kind::Mark("!" | "&") => "PromQL has `and`, `or` and `unless`",
+            Kind::Mark("{") => "braces follow a metric's name directly",
+            Kind::Mark("}") => "a brace closes that nobody opened",
+            Kind::Mark("]") => "a bracket closes that nobody opened",
+            Kind::Name(n) if n.eq_ignore_ascii_case("by") || n.eq_ignore_ascii_case("without") => {
+                "`by` and `without` belong to an aggregation: sum by (label) (x)"
+            }
+            Kind::Name(n) if ["on", "ignoring"].iter().any(|k| n.eq_ignore_ascii_case(k)) => {
+                "`on` and `ignoring` follow an operator: a * on (label) b"
+            }
+            Kind::Name(n) if ["group_left", "group_right"].iter().any(|k| n.eq_ignore_ascii_case(k)) => {
+                "`group_left` and `group_right` follow `on (...)` or `ignoring (...)`"
+            }
+            Kind::Name(n) if n.eq_ignore_ascii_case("bool") => "`bool` follows a comparison: a > bool b",
+            Kind::Name(n) if n.eq_ignore_ascii_case("not") => "PromQL has `unless` for `and not`",
+            Kind::Name(n) if n == "for" => "how long it must hold is a key of the rule: for = \"5m\"",
+            Kind::Number(_) | Kind::Duration(_) | Kind::Text(_) | Kind::Name(_) | Kind::Mark("(") => {
+                "two expressions need an operator between them"
+            }
+            _ => "",
+        };
+        problem(token.place.clone(), message, hint)
+    }
+}
