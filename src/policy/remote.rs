@@ -7,7 +7,8 @@ use hyper::Uri;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::file::{File, Table, kind};
+use super::Context;
+use super::file::{File, Table, kind, near};
 use crate::model::{Access, Endpoint, Password, RemoteServer, SECOND, Secret, TlsFiles};
 
 /// How long an answer is waited for. Prometheus itself gives a query 2 minutes; a rule that acts must know sooner, and a
@@ -219,9 +220,55 @@ fn tls(file: &File, table: Table<'_>, folder: &Path) -> TlsFiles {
     files
 }
 
+/// Whether a rule is evaluated by the remote Prometheus.
+#[allow(dead_code, reason = "rules cannot say it yet")]
+pub(super) fn is_remote(file: &File, context: &Context, evaluate: Option<&Spanned<String>>) -> bool {
+    let Some(evaluate) = evaluate else { return false };
+    match (evaluate.get_ref().as_str(), &context.remote) {
+        ("local", _) => false,
+        ("remote", Some(_)) => true,
+        ("remote", None) => {
+            let message = "`evaluate = \"remote\"` without [remote]: nobody is there to be asked";
+            let hint = "in earlystop.toml (check --config FILE) write [remote] with url = \"http://prometheus:9090\" and \
+                        identity = { instance = \"gpu1:9877\" }";
+            file.error("no-remote", evaluate.span(), message, hint);
+            true
+        }
+        (other, _) => {
+            let hint = near(other, ["local", "remote"].into_iter());
+            file.error("bad-value", evaluate.span(), format!("no place `{other}` to evaluate a rule"), &hint);
+            false
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+
+    #[test]
+    fn a_rule_is_evaluated_where_somebody_is() {
+        let file = File::new("p.toml".as_ref(), "");
+        let server = RemoteServer {
+            endpoint: endpoint("http://p").unwrap(),
+            identity: vec![("instance".into(), "x".into())],
+            timeout_ns: TIMEOUT,
+            interval_ns: INTERVAL,
+            headers: vec![],
+            access: Access::Open,
+            tls: TlsFiles::default(),
+        };
+        let nobody = Context::default();
+        let somebody = Context { remote: Some(Arc::new(server)), ..Context::default() };
+        let is = |context: &Context, text: &str| is_remote(&file, context, Some(&Spanned::new(0..0, text.to_string())));
+        assert!(is(&somebody, "remote") && !is(&somebody, "local") && !is(&nobody, "local"));
+        assert!(!is_remote(&file, &nobody, None) && !file.has_errors());
+        assert!(is(&nobody, "remote") && !is(&somebody, "remotely"));
+        let codes: Vec<_> = file.into_findings().iter().map(|f| f.code).collect();
+        assert_eq!(codes, ["no-remote", "bad-value"]);
+    }
 
     #[test]
     fn urls() {

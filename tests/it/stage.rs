@@ -35,6 +35,20 @@ impl Stage {
         Stage::listening(tempfile::tempdir().unwrap(), "127.0.0.1:0", policy)
     }
 
+    /// The same, with a configuration.
+    pub fn configured(config: &str, policy: &str) -> Stage {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("earlystop.toml");
+        std::fs::write(&file, config).unwrap();
+        let mut stage = Stage { folder, daemon: None, flags: Vec::new(), disk: None };
+        std::fs::write(stage.policy(), policy).unwrap();
+        let (file, policy) = (file.display().to_string(), stage.policy().display().to_string());
+        let flags = ["daemon", "--config", &file, "--interval", "50ms", "--listen", "127.0.0.1:0", "--policy", &policy];
+        stage.flags = flags.map(String::from).into();
+        stage.start();
+        stage
+    }
+
     fn listening(folder: tempfile::TempDir, http: &str, policy: &str) -> Stage {
         let mut stage = Stage { folder, daemon: None, flags: Vec::new(), disk: None };
         std::fs::write(stage.policy(), policy).unwrap();

@@ -183,8 +183,7 @@ impl Desk {
             .map_err(|trouble| Trouble { why: format!("{}: {}", server.endpoint, trouble.why), ..trouble })
     }
 
-    /// As with samples, three may be missing: whoever answers more slowly than that is not believed. The time that one answer
-    /// may take is added to nothing: an answer is as old as its question.
+    /// As with samples, three may be missing. An answer is as old as its question, however long it took.
     fn good_for_ns(&self) -> u64 {
         u64::try_from((self.period * 3).max(self.patience).as_nanos()).unwrap_or(u64::MAX)
     }
