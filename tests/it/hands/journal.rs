@@ -11,8 +11,9 @@ use std::time::Duration;
 use earlystop::journal::{Config, Detail, Input, Journal, JournalError, Origin, Reader, Restored};
 use earlystop::model::{
     ConnId, Counters, Effect, Event, Exited, Hello, HostSample, Ladder, Line, Member, Memory, MetricView, Moment, Name,
-    Pair, Peer, Policy, Position, ProcKey, ProcSample, Progress, Root, RunId, RunState, Said, Settings, Shot, Signal,
-    Snapshot, SourceName, Step, StopId, StopOutcome, StopRecord, Tick, Totals, Tree, TreeSample, TrialState, TrialView,
+    Pair, Peer, Policy, Position, ProcKey, ProcSample, Progress, RemoteAnswer, RemoteSeries, Root, RunId, RunState,
+    Said, Settings, Shot, Signal, Snapshot, SourceName, Step, StopId, StopOutcome, StopRecord, Tick, Totals, Tree,
+    TreeSample, TrialState, TrialView,
 };
 
 use super::{Mortal, again, child_folder};
@@ -126,7 +127,13 @@ fn inputs_come_back_in_their_order_with_their_times() {
         Event::Tree(Tree { run, members: vec![Member { key: key(10), state: RunState::Alive }] }),
         tick(6, vec![tree(run, 600)]),
         Event::Exited(Exited { run, status: None, usage: None, oom: false }),
-        Event::Wake,
+        Event::Remote(RemoteAnswer {
+            rule: "fleet".into(),
+            expr: "trial_step > 5".into(),
+            asked: at(6),
+            good_for_ns: 5,
+            result: Ok(vec![RemoteSeries { labels: vec![("trial".into(), "t".into())], value: f64::NAN }]),
+        }),
     ];
     let (mut journal, restored) = Journal::open(config(&path)).unwrap();
     assert!(restored.trials.is_empty() && restored.policy.is_none() && restored.last.is_none());
