@@ -66,3 +66,56 @@ fn value_label(param: Option<&Expr>) -> Result<&str, EvalError> {
 pub(super) fn written(value: f64) -> String {
     if value.is_infinite() { (if value > 0.0 { "+Inf" } else { "-Inf" }).to_string() } else { value.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::load;
+
+    #[test]
+    fn by_and_without() {
+        let memory = load(10, &["a{x=\"1\", y=\"1\"} 1", "a{x=\"1\", y=\"2\"} 2", "a{y=\"2\"} 4", "b{x=\"1\"} 8"]);
+        let at = |text| memory.at(0.0, text);
+        assert_eq!(at("sum(a)"), ["{} 7"]);
+        assert_eq!(at("sum by () (a)"), ["{} 7"]);
+        assert_eq!(at("sum by (x) (a)"), ["{x=\"1\"} 3", "{} 4"]);
+        assert_eq!(at("sum without (x) (a)"), ["{y=\"1\"} 1", "{y=\"2\"} 6"]);
+        assert_eq!(at("count by (__name__) ({__name__=~\"a|b\"})"), ["a 3", "b 1"]);
+        assert_eq!(
+            at("sum without () ({__name__=~\"a|b\", y!=\"1\"})"),
+            ["{x=\"1\", y=\"2\"} 2", "{y=\"2\"} 4", "{x=\"1\"} 8"]
+        );
+        assert_eq!(at("sum(nothing)"), [""; 0]);
+        assert_eq!(at("group(a)"), ["{} 1"]);
+        assert_eq!(at("min(a) + max(a)"), ["{} 5"]);
+    }
+
+    #[test]
+    fn parameters_are_evaluated_at_each_time() {
+        let memory = load(10, &["a{x=\"1\"} 1 2 3", "a{x=\"2\"} 9 1 4", "k 1 2 1"]);
+        assert_eq!(memory.over(0, 20, 10, "topk(scalar(k), a)"), ["a{x=\"1\"} 2@10", "a{x=\"2\"} 9@0 1@10 4@20"]);
+        assert_eq!(memory.over(0, 20, 10, "quantile(scalar(k) - 1, a)"), ["{} 1@0 2@10 3@20"]);
+        assert_eq!(memory.at(0.0, "topk(scalar(nothing), a)"), ["failed: Parameter value is NaN"]);
+    }
+
+    #[test]
+    fn ranked_elements_keep_all_labels() {
+        let memory =
+            load(10, &["a{x=\"1\", y=\"1\"} 1", "a{x=\"1\", y=\"2\"} 2", "a{x=\"2\"} NaN", "a{x=\"2\", y=\"3\"} 0"]);
+        let at = |text| memory.at(0.0, text);
+        assert_eq!(at("topk by (x) (1, a)"), ["a{x=\"1\", y=\"2\"} 2", "a{x=\"2\", y=\"3\"} 0"]);
+        assert_eq!(at("bottomk without (y) (1, a)"), ["a{x=\"1\", y=\"1\"} 1", "a{x=\"2\", y=\"3\"} 0"]);
+        assert_eq!(at("count(topk(3, a))"), ["{} 3"]);
+    }
+
+    #[test]
+    fn counted_values_become_a_label() {
+        let memory = load(10, &["a{x=\"1\"} 0.1", "a{x=\"2\"} 1e21", "a{x=\"3\"} 1e21", "a{x=\"4\"} -Inf"]);
+        let at = |text| memory.at(0.0, text);
+        assert_eq!(
+            at("count_values(\"v\", a)"),
+            ["{v=\"0.1\"} 1", "{v=\"1000000000000000000000\"} 2", "{v=\"-Inf\"} 1"]
+        );
+        assert_eq!(at("count_values without (x) ((\"x\"), a)"), ["{} 4"]);
+        assert_eq!(at("count_values(\"\", a)"), ["failed: invalid label name \"\""]);
+    }
+}

@@ -113,3 +113,46 @@ fn scaled(
     }
     Ok(elements)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::load;
+
+    #[test]
+    fn numbers_with_numbers() {
+        let memory = load(10, &[]);
+        let at = |text| memory.at(0.0, text);
+        assert_eq!(at("1 + 2 * 3 ^ 2 - 8 / 4"), ["17"]);
+        assert_eq!(at("-7 % 3"), ["-1"]);
+        assert_eq!(at("7 % -3"), ["1"]);
+        assert_eq!(at("7.5 % 0"), ["NaN"]);
+        assert_eq!(at("5 % Inf"), ["5"]);
+        assert_eq!(at("1 / 0"), ["inf"]);
+        assert_eq!(at("NaN ^ 0"), ["1"]);
+        assert_eq!(at("1 atan2 -1"), [(1.0f64).atan2(-1.0).to_string()]);
+        assert_eq!(at("1 > bool 2"), ["0"]);
+        assert_eq!(at("NaN == bool NaN"), ["0"]);
+        assert_eq!(at("NaN != bool NaN"), ["1"]);
+    }
+
+    #[test]
+    fn a_comparison_filters_and_keeps_the_element_as_it_is() {
+        let memory = load(10, &["up{x=\"1\"} 1", "up{x=\"2\"} 2", "up{x=\"3\"} NaN"]);
+        let at = |text| memory.at(0.0, text);
+        assert_eq!(at("up > 1"), ["up{x=\"2\"} 2"]);
+        assert_eq!(at("1 < up"), ["up{x=\"2\"} 2"]);
+        assert_eq!(at("up != 1"), ["up{x=\"2\"} 2", "up{x=\"3\"} NaN"]);
+        assert_eq!(at("up >= bool 2"), ["{x=\"1\"} 0", "{x=\"2\"} 1", "{x=\"3\"} 0"]);
+    }
+
+    #[test]
+    fn arithmetic_drops_the_name() {
+        let memory = load(10, &["a{x=\"1\"} 1", "b{x=\"1\"} 2"]);
+        assert_eq!(memory.at(0.0, "a * 2"), ["{x=\"1\"} 2"]);
+        assert_eq!(memory.at(0.0, "7 % b"), ["{x=\"1\"} 1"]);
+        let clash = ["failed: vector cannot contain metrics with the same labelset"];
+        assert_eq!(memory.at(0.0, "{x=\"1\"} * 2"), clash);
+        assert_eq!(memory.at(0.0, "{x=\"1\"} > bool 2"), clash);
+        assert_eq!(memory.at(0.0, "{x=\"1\"} > 1"), ["b{x=\"1\"} 2"]);
+    }
+}

@@ -64,3 +64,50 @@ impl Budget {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::load;
+    use super::*;
+
+    const SAMPLES: &str = "too much: query processing would load too many samples into memory in query execution";
+
+    #[test]
+    fn samples_that_are_held_are_counted() {
+        let memory = load(10, &["up 0+1x100", "down 0+1x100 stale"]);
+        let few = Limits { samples: 50, ..Limits::default() };
+        assert_eq!(memory.at_within(1000.0, "up[100s]", &few).len(), 1);
+        assert_eq!(memory.at_within(1000.0, "up[10m]", &few), [SAMPLES]);
+        assert_eq!(memory.at_within(1000.0, "sum_over_time(up[10m])", &few), ["{} 4845"], "lent samples are free");
+        assert_eq!(memory.at_within(1010.0, "sum_over_time(down[10m])", &few), [SAMPLES], "copied ones are not");
+        assert_eq!(memory.at_within(1000.0, "sum_over_time(up[10m:10s])", &few), [SAMPLES]);
+        assert_eq!(memory.over_within(0, 1000, 10, "up", &few), [SAMPLES]);
+    }
+
+    #[test]
+    fn series_and_levels_are_counted() {
+        let memory = load(10, &["up{x=\"1\"} 1", "up{x=\"2\"} 1", "down{x=\"3\"} 1"]);
+        let two = Limits { series: 2, ..Limits::default() };
+        assert_eq!(memory.at_within(0.0, "up", &two).len(), 2);
+        let refused = "too much: a part of the query gives 3 series at one time, more than 2";
+        assert_eq!(memory.at_within(0.0, "up or down", &two), [refused]);
+        let flat = Limits { depth: 3, ..Limits::default() };
+        assert_eq!(memory.at_within(0.0, "((1))", &flat), ["1"]);
+        let refused = "too much: the expression has more than 3 levels of parts within parts";
+        assert_eq!(memory.at_within(0.0, "(((1)))", &flat), [refused]);
+    }
+
+    #[test]
+    fn a_hostile_query_ends() {
+        let memory = load(10, &["up 1"]);
+        let little = Limits { work: 1_000_000, ..Limits::default() };
+        let refused = "too much: the query takes too much work: ask for fewer series, steps or samples";
+        for hostile in [
+            "count_over_time(nothing[1000y:1ms])",
+            "sum_over_time(sum_over_time(sum_over_time(nothing[1y:1s])[1y:1s])[1y:1s])",
+            "sum_over_time(sum_over_time(vector(1)[2000s:1s])[2000s:1s])",
+        ] {
+            assert_eq!(memory.at_within(0.0, hostile, &little), [refused], "{hostile}");
+        }
+    }
+}

@@ -155,3 +155,64 @@ fn range_argument(args: &[Expr]) -> Result<&Expr, EvalError> {
     let found = args.iter().map(bare).find(|arg| matches!(arg.node, Node::Matrix(..) | Node::Subquery { .. }));
     found.ok_or_else(|| mismatch("a range vector", &Value::Vector(Vec::new())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::load;
+
+    #[test]
+    fn names_go_but_not_those_of_first_and_last() {
+        let memory = load(10, &["a{x=\"1\"} 1 -2", "b{x=\"1\"} 3 4"]);
+        let at = |text| memory.at(10.0, text);
+        assert_eq!(at("abs(a)"), ["{x=\"1\"} 2"]);
+        assert_eq!(at("max_over_time(a[1m])"), ["{x=\"1\"} 1"]);
+        assert_eq!(at("last_over_time(a[1m])"), ["a{x=\"1\"} -2"]);
+        let clash = ["failed: vector cannot contain metrics with the same labelset"];
+        assert_eq!(at("abs({x=\"1\"})"), clash);
+        assert_eq!(at("max_over_time({x=\"1\"}[1m])"), clash);
+        assert_eq!(at("last_over_time({x=\"1\"}[1m])"), ["a{x=\"1\"} -2", "b{x=\"1\"} 4"]);
+    }
+
+    #[test]
+    fn series_of_a_range_may_not_share_labels_at_different_times_either() {
+        let memory = load(10, &["a 1", "b _ _ _ 4"]);
+        let both = "max_over_time({__name__=~\"a|b\"}[5s])";
+        assert_eq!(memory.at(30.0, both), ["{} 4"]);
+        assert_eq!(memory.over(0, 30, 30, both), ["failed: vector cannot contain metrics with the same labelset"]);
+    }
+
+    #[test]
+    fn scalar_arguments_are_evaluated_at_each_time() {
+        let memory = load(10, &["a 1 5 3", "q 0 1 0"]);
+        assert_eq!(memory.over(0, 20, 10, "quantile_over_time(scalar(q), a[1m])"), ["{} 1@0 5@10 1@20"]);
+        assert_eq!(memory.over(0, 20, 10, "clamp_max(a, scalar(q))"), ["{} 0@0 1@10 0@20"]);
+        assert_eq!(memory.at(20.0, "sum_over_time(((a[1m])))"), ["{} 9"]);
+    }
+
+    #[test]
+    fn timestamps_are_those_of_samples_only_right_above_a_selector() {
+        let memory = load(10, &["a 1 2 3"]);
+        let at = |text| memory.at(25.0, text);
+        assert_eq!(at("timestamp(a)"), ["{} 20"]);
+        assert_eq!(at("timestamp((a))"), ["{} 20"]);
+        assert_eq!(at("timestamp(a offset 10s)"), ["{} 10"]);
+        assert_eq!(at("timestamp(a * 1)"), ["{} 25"]);
+        assert_eq!(at("timestamp(timestamp(a))"), ["{} 25"]);
+        assert_eq!(memory.over(20, 40, 10, "timestamp(a @ 11)"), ["{} 10@20 10@30 10@40"]);
+    }
+
+    #[test]
+    fn what_is_absent_has_the_labels_that_were_asked_for() {
+        let memory = load(10, &["a{x=\"1\"} 1"]);
+        let at = |text| memory.at(0.0, text);
+        assert_eq!(at("absent(a)"), [""; 0]);
+        assert_eq!(at("absent(b)"), ["{} 1"]);
+        assert_eq!(at("absent((b{x=\"1\", y=~\"2\", z!=\"3\"}))"), ["{x=\"1\"} 1"]);
+        assert_eq!(at("absent(b{x=\"1\", x=\"2\", y=\"3\"})"), ["{y=\"3\"} 1"]);
+        assert_eq!(at("absent(sum(b{x=\"1\"}))"), ["{} 1"]);
+        assert_eq!(at("absent_over_time(a[1m])"), [""; 0]);
+        assert_eq!(at("absent_over_time(a{x=\"2\"}[1m])"), ["{x=\"2\"} 1"]);
+        assert_eq!(at("absent_over_time(rate(a{x=\"2\"}[1m])[5m:1m])"), ["{} 1"]);
+        assert_eq!(memory.over(-10, 70, 40, "absent_over_time(a{x=\"1\"}[1m])"), ["{x=\"1\"} 1@-10 1@70"]);
+    }
+}

@@ -131,3 +131,64 @@ fn braced(labels: &Labels) -> String {
     let pairs: Vec<String> = labels.pairs().map(|(name, value)| format!("{name}={value:?}")).collect();
     format!("{{{}}}", pairs.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::load;
+
+    #[test]
+    fn one_to_one() {
+        let memory = load(
+            10,
+            &[
+                "used{host=\"a\", gpu=\"0\"} 5",
+                "used{host=\"b\", gpu=\"0\"} 6",
+                "size{host=\"a\", gpu=\"0\", kind=\"x\"} 10",
+            ],
+        );
+        let at = |text| memory.at(0.0, text);
+        assert_eq!(at("used / size"), [""; 0]);
+        assert_eq!(at("used / ignoring(kind) size"), ["{gpu=\"0\", host=\"a\"} 0.5"]);
+        assert_eq!(at("size / ignoring(kind) used"), ["{gpu=\"0\", host=\"a\"} 2"]);
+        assert_eq!(at("used / on(host) size"), ["{host=\"a\"} 0.5"]);
+        assert_eq!(at("used < on(host) size"), ["{host=\"a\"} 5"]);
+        assert_eq!(at("size > ignoring(kind) used"), ["size{gpu=\"0\", host=\"a\"} 10"]);
+        assert_eq!(at("used < bool on(host, gpu) size"), ["{gpu=\"0\", host=\"a\"} 1"]);
+        assert_eq!(at("used + used"), ["{gpu=\"0\", host=\"a\"} 10", "{gpu=\"0\", host=\"b\"} 12"]);
+    }
+
+    #[test]
+    fn ambiguous_matches_are_refused() {
+        let memory = load(10, &["a{x=\"1\", y=\"1\"} 1", "a{x=\"1\", y=\"2\"} 2", "b{x=\"1\"} 3"]);
+        let at = |text| memory.at(0.0, text);
+        assert_eq!(
+            at("a + on(x) b"),
+            ["failed: multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"]
+        );
+        assert_eq!(
+            at("b > on(x) a"),
+            ["failed: found duplicate series for the match group {x=\"1\"} on the right hand-side of the operation: \
+              [{__name__=\"a\", x=\"1\", y=\"2\"}, {__name__=\"a\", x=\"1\", y=\"1\"}]\
+              ;many-to-many matching not allowed: matching labels must be unique on one side"]
+        );
+        assert_eq!(
+            at("a + on(x) group_left(y) b"),
+            ["failed: multiple matches for labels: grouping labels must ensure unique matches"]
+        );
+    }
+
+    #[test]
+    fn many_to_one_takes_labels_over() {
+        let memory =
+            load(10, &["a{x=\"1\", y=\"1\"} 1", "a{x=\"1\", y=\"2\"} 2", "b{x=\"1\", z=\"9\"} 4", "b{x=\"2\"} 5"]);
+        let at = |text| memory.at(0.0, text);
+        assert_eq!(at("a / on(x) group_left b"), ["{x=\"1\", y=\"1\"} 0.25", "{x=\"1\", y=\"2\"} 0.5"]);
+        assert_eq!(
+            at("b - on(x) group_right(z, nothing) a"),
+            ["{x=\"1\", y=\"1\", z=\"9\"} 3", "{x=\"1\", y=\"2\", z=\"9\"} 2"]
+        );
+        // A filter keeps the left value and the many side's labels.
+        assert_eq!(at("b > on(x) group_right(z) (a > 1)"), ["a{x=\"1\", y=\"2\", z=\"9\"} 4"]);
+        assert_eq!(at("a < bool on(x) group_left b"), ["{x=\"1\", y=\"1\"} 1", "{x=\"1\", y=\"2\"} 1"]);
+    }
+}

@@ -147,3 +147,20 @@ fn negate(value: Value) -> Result<Value, EvalError> {
         other => Err(mismatch("a scalar or an instant vector", &other)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::load;
+
+    #[test]
+    fn literals_brackets_and_signs() {
+        let memory = load(10, &["a{x=\"1\"} 1", "b{x=\"1\"} 2", "b{x=\"2\"} NaN"]);
+        assert_eq!(memory.at(0.0, "((1.5))"), ["1.5"]);
+        assert_eq!(memory.at(0.0, "(\"text\")"), ["\"text\""]);
+        assert_eq!(memory.at(0.0, "-a"), ["{x=\"1\"} -1"]);
+        assert_eq!(memory.at(0.0, "+a"), ["a{x=\"1\"} 1"]);
+        assert_eq!(memory.at(0.0, "-1 ^ 2"), ["-1"]);
+        let clash = ["failed: vector cannot contain metrics with the same labelset"];
+        assert_eq!(memory.at(0.0, "-{x=\"1\", __name__=~\".+\"}"), clash);
+    }
+}

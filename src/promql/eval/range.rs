@@ -125,3 +125,47 @@ impl Gathered {
         place
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::load;
+    use super::*;
+    use crate::promql::parse;
+
+    #[test]
+    fn points_stand_only_where_there_is_a_value_and_tracks_are_sorted() {
+        let memory = load(10, &["up{x=\"2\"} 1 stale 3", "up{x=\"1\"} _ 5 6"]);
+        assert_eq!(memory.over(0, 20, 10, "up"), ["up{x=\"1\"} 5@10 6@20", "up{x=\"2\"} 1@0 3@20"]);
+        assert_eq!(memory.over(0, 20, 10, "sort_desc(up)"), ["up{x=\"1\"} 5@10 6@20", "up{x=\"2\"} 1@0 3@20"]);
+        assert_eq!(memory.over(0, 25, 10, "1 + 1"), ["{} 2@0 2@10 2@20"]);
+        assert_eq!(memory.over(0, 20, 10, "time() - 1"), ["{} -1@0 9@10 19@20"]);
+        assert_eq!(memory.over(0, 20, 10, "sum(up @ 20)"), ["{} 9@0 9@10 9@20"]);
+        assert_eq!(memory.over(5, 5, 10, "up"), ["up{x=\"2\"} 1@5"]);
+    }
+
+    #[test]
+    fn what_depends_on_the_time_is_not_computed_once() {
+        let memory = load(10, &["up 0 1 2 3 4 5 6 7 8 9 10"]);
+        assert_eq!(memory.over(0, 120, 60, "minute() + vector(pi() * 0)"), ["{} 0@0 1@60 2@120"]);
+        assert_eq!(memory.over(0, 20, 10, "predict_linear(up[1m] @ 60, 0)"), ["{} 0@0 1@10 2@20"]);
+        assert_eq!(memory.over(0, 20, 10, "sum_over_time(up[20s:10s] @ 60) + time()"), ["{} 11@0 21@10 31@20"]);
+    }
+
+    #[test]
+    fn spans_and_types_that_are_refused() {
+        let memory = load(10, &["up 1"]);
+        assert_eq!(
+            memory.over(0, 11_001, 1, "up"),
+            ["too much: exceeded maximum resolution of 11,000 points per timeseries. \
+              Try decreasing the query resolution (?step=XX)"]
+        );
+        assert_eq!(memory.over(0, 11_000, 1, "vector(1)").len(), 1);
+        assert!(memory.over(0, 10, 0, "up")[0].starts_with("failed: zero or negative query resolution"));
+        assert!(memory.over(10, 0, 1, "up")[0].starts_with("failed: end timestamp must not be before"));
+        let refused =
+            "failed: invalid expression type \"range vector\" for range query, must be Scalar or instant Vector";
+        assert_eq!(memory.over(0, 10, 1, "up[1m]"), [refused]);
+        let all = Span { start: i64::MIN, end: i64::MAX, step: i64::MAX };
+        assert!(range(&parse("up").unwrap(), &memory, all, &Limits::default()).is_ok());
+    }
+}

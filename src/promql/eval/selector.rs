@@ -146,3 +146,56 @@ pub(super) fn copies(query: &Query, expr: &Expr, at: i64) -> Result<Vec<Track>, 
     }
     Ok(tracks)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::load;
+
+    #[test]
+    fn the_last_sample_counts_until_the_lookback_is_over() {
+        let memory = load(10, &["up 1 2", "late _ _ _ 4"]);
+        assert_eq!(memory.at(10.0, "up"), ["up 2"]);
+        assert_eq!(memory.at(9.999, "up"), ["up 1"]);
+        assert_eq!(memory.at(309.999, "up"), ["up 2"]);
+        assert_eq!(memory.at(310.0, "up"), [""; 0], "exactly the lookback ago is too long ago");
+        assert_eq!(memory.at(20.0, "late"), [""; 0]);
+    }
+
+    #[test]
+    fn a_series_that_ended_is_gone_until_it_comes_back() {
+        let memory = load(10, &["up 1 stale _ 3", "odd NaN"]);
+        assert_eq!(memory.at(10.0, "up"), [""; 0]);
+        assert_eq!(memory.at(25.0, "up"), [""; 0]);
+        assert_eq!(memory.at(30.0, "up"), ["up 3"]);
+        assert_eq!(memory.at(30.0, "odd"), ["odd NaN"]);
+        assert_eq!(memory.at(30.0, "up[1m]"), ["up 1@0 3@30"]);
+    }
+
+    #[test]
+    fn a_range_is_open_on_the_left() {
+        let memory = load(10, &["up 1 2 3 4"]);
+        assert_eq!(memory.at(30.0, "up[20s]"), ["up 3@20 4@30"]);
+        assert_eq!(memory.at(30.0, "up[20001ms]"), ["up 2@10 3@20 4@30"]);
+        assert_eq!(memory.at(60.0, "up[20s]"), [""; 0]);
+    }
+
+    #[test]
+    fn offset_and_at_move_the_time() {
+        let memory = load(10, &["up 1 2 3 4 5 6 7 8 9 10"]);
+        assert_eq!(memory.at(50.0, "up offset 20s"), ["up 4"]);
+        assert_eq!(memory.at(50.0, "up offset -20s"), ["up 8"]);
+        assert_eq!(memory.at(0.0, "up @ 70"), ["up 8"]);
+        assert_eq!(memory.at(0.0, "up @ 70 offset 10s"), ["up 7"]);
+        assert_eq!(memory.at(0.0, "up offset 10s @ 70"), ["up 7"]);
+        assert_eq!(memory.at(0.0, "up[20s] @ 70 offset 10s"), ["up 6@50 7@60"]);
+        assert_eq!(memory.at(40.0, "up[15s] offset -10s"), ["up 5@40 6@50"]);
+        assert_eq!(memory.over(20, 40, 10, "up @ start() + up @ end()"), ["{} 8@20 8@30 8@40"]);
+    }
+
+    #[test]
+    fn times_at_the_ends_of_time_are_no_problem() {
+        let memory = load(10, &["up 1"]);
+        assert_eq!(memory.at(-9.2e15, "up offset 100y"), [""; 0]);
+        assert_eq!(memory.at(9.2e15, "up[100y] offset -100y"), [""; 0]);
+    }
+}

@@ -31,3 +31,23 @@ fn keys_of<'g>(elements: &[Element], grouping: &'g Grouping) -> Keys<'g> {
     }
     keys
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::load;
+
+    #[test]
+    fn elements_stay_as_they_are() {
+        let memory = load(10, &["a{x=\"1\"} 1", "a{x=\"2\"} 2", "b{x=\"2\"} 3", "b{x=\"3\"} 4", "low 0"]);
+        let at = |text| memory.at(0.0, text);
+        assert_eq!(at("a and b"), ["a{x=\"2\"} 2"]);
+        assert_eq!(at("a unless b"), ["a{x=\"1\"} 1"]);
+        assert_eq!(at("a or b"), ["a{x=\"1\"} 1", "a{x=\"2\"} 2", "b{x=\"3\"} 4"]);
+        assert_eq!(at("a or on() b"), ["a{x=\"1\"} 1", "a{x=\"2\"} 2"]);
+        assert_eq!(at("a and on() (low < 1)"), ["a{x=\"1\"} 1", "a{x=\"2\"} 2"]);
+        assert_eq!(at("a and on() (low > 1)"), [""; 0]);
+        assert_eq!(at("a unless on() (low > 1)"), ["a{x=\"1\"} 1", "a{x=\"2\"} 2"]);
+        assert_eq!(at("(a > 9) or b"), ["b{x=\"2\"} 3", "b{x=\"3\"} 4"]);
+        assert_eq!(at("a and ignoring(x) b"), ["a{x=\"1\"} 1", "a{x=\"2\"} 2"]);
+    }
+}
