@@ -1,67 +1,159 @@
 //! Calls: from the table of functions to the part's value.
 
-use super::query::{Chosen, Query, Times, bare, mismatch};
+use super::query::{Chosen, Query, Times, bare};
 use super::selector::{self, Stretch};
 use super::{EvalError, unique};
 use crate::promql::functions::{Arguments, Call, Window};
 use crate::promql::{Element, Expr, Function, Kind, Labels, Match, NAME, Node, Selector, Series, Shift, Value};
 
+/// A call at one time.
+struct Site<'s, 'a> {
+    query: &'s Query<'a>,
+    function: &'s Function,
+    args: &'s [Expr],
+    at: i64,
+}
+
 /// The value of a function's call.
 pub(super) fn call(query: &Query, function: &Function, args: &[Expr], at: i64) -> Result<Value, EvalError> {
+    let site = Site { query, function, args, at };
     match function.call {
-        Call::Each(compute) => each(query, args, at, compute).map(Value::Vector),
-        Call::Range(compute) => over(query, args, at, compute, |series| series.labels.nameless()).map(Value::Vector),
-        Call::RangeNamed(compute) => over(query, args, at, compute, |series| series.labels.clone()).map(Value::Vector),
-        Call::Whole(compute) => whole(query, args, at, compute),
+        Call::Each(compute) => site.each(compute).map(Value::Vector),
+        Call::Range(compute) => site.over(compute, |series| series.labels.nameless()).map(Value::Vector),
+        Call::RangeNamed(compute) => site.over(compute, |series| series.labels.clone()).map(Value::Vector),
+        Call::Whole(compute) => site.whole(compute),
         Call::Evaluator => match function.name {
-            "timestamp" => timestamp(query, args, at).map(Value::Vector),
-            "absent" => absent(query, args, at).map(Value::Vector),
-            "absent_over_time" => absent_over_time(query, args, at).map(Value::Vector),
+            "timestamp" => site.timestamp().map(Value::Vector),
+            "absent" => site.absent().map(Value::Vector),
+            "absent_over_time" => site.absent_over_time().map(Value::Vector),
             other => Err(EvalError::Failed(format!("unknown function with name {other:?}"))),
         },
     }
 }
 
-/// A function of each element of an instant vector.
-fn each(query: &Query, args: &[Expr], at: i64, compute: fn(f64, &[f64]) -> f64) -> Result<Vec<Element>, EvalError> {
-    let scalars = scalars(query, args, at)?;
-    let mut elements = match args.iter().find(|arg| arg.kind() == Kind::Vector) {
-        Some(vector) => query.vector(vector, at)?,
-        None => vec![Element { labels: Labels::empty(), value: at as f64 / 1000.0 }],
-    };
-    for element in &mut elements {
-        element.value = compute(element.value, &scalars);
+impl<'s> Site<'s, '_> {
+    /// A function of each element of an instant vector.
+    fn each(&self, compute: fn(f64, &[f64]) -> f64) -> Result<Vec<Element>, EvalError> {
+        let scalars = self.scalars()?;
+        let mut elements = match self.args_of(Kind::Vector).next() {
+            Some(vector) => self.query.vector(vector, self.at)?,
+            None => vec![Element { labels: Labels::empty(), value: self.seconds() }],
+        };
+        for element in &mut elements {
+            element.value = compute(element.value, &scalars);
+        }
+        unique::drop_names(&mut elements)?;
+        Ok(elements)
     }
-    unique::drop_names(&mut elements)?;
-    Ok(elements)
+
+    /// A function of the samples of each series of a range vector.
+    fn over(
+        &self,
+        compute: fn(&Window<'_>) -> Option<f64>,
+        labels: fn(&Series<'_>) -> Labels,
+    ) -> Result<Vec<Element>, EvalError> {
+        let scalars = self.scalars()?;
+        let range = self.range()?;
+        let chosen = self.query.chosen(range)?;
+        let Stretch { start, end } = selector::stretch_of(self.query, range, self.at);
+        let mut elements = Vec::with_capacity(chosen.series.len());
+        for (number, series) in chosen.series.iter().enumerate() {
+            let points = Stretch { start, end }.of(&series.points);
+            if points.is_empty() {
+                continue;
+            }
+            self.query.budget.look(points.len())?;
+            if let Some(value) = compute(&Window { points, start, end, at: self.at, scalars: &scalars }) {
+                let labels = labels(series);
+                claim(chosen, &labels, number)?;
+                elements.push(Element { labels, value });
+            }
+        }
+        Ok(elements)
+    }
+
+    /// A function that sees all its arguments.
+    fn whole(&self, compute: fn(&Arguments<'_>) -> Result<Value, EvalError>) -> Result<Value, EvalError> {
+        let values = self.args.iter().map(|arg| self.query.value(arg, self.at)).collect::<Result<Vec<_>, _>>()?;
+        let value = compute(&Arguments { written: self.args, values: &values, at: self.at })?;
+        for value in &values {
+            if let Value::Matrix(tracks) = value {
+                self.query.budget.release(tracks.iter().map(|track| track.points.len()).sum());
+            }
+        }
+        if let Value::Vector(elements) = &value {
+            unique::check(elements)?;
+        }
+        Ok(value)
+    }
+
+    /// The time of each sample, of those that come straight from a selector; else the evaluation's time; seconds.
+    fn timestamp(&self) -> Result<Vec<Element>, EvalError> {
+        let Some(arg) = self.args.first().map(bare) else { return Ok(Vec::new()) };
+        let mut elements = if let Some((_, shift)) = sampled(self.function, self.args) {
+            let times = Times { first: self.at, last: self.at };
+            let stretch = selector::stretch(self.query, &shift, self.query.limits.lookback, times);
+            let of_sample = |series: &Series| {
+                let last = selector::last_in(stretch, &series.points)?;
+                Some(Element { labels: series.labels.clone(), value: last.t as f64 / 1000.0 })
+            };
+            self.query.chosen(arg)?.series.iter().filter_map(of_sample).collect()
+        } else {
+            let mut elements = self.query.vector(arg, self.at)?;
+            for element in &mut elements {
+                element.value = self.seconds();
+            }
+            elements
+        };
+        unique::drop_names(&mut elements)?;
+        Ok(elements)
+    }
+
+    /// 1, with what the selector says of labels, where a vector has no element.
+    fn absent(&self) -> Result<Vec<Element>, EvalError> {
+        let Some(arg) = self.args.first() else { return Ok(Vec::new()) };
+        let missing = self.query.vector(arg, self.at)?.is_empty();
+        Ok(missing.then(|| Element { labels: labels_of_absent(arg), value: 1.0 }).into_iter().collect())
+    }
+
+    /// As `absent`, for a range without samples.
+    fn absent_over_time(&self) -> Result<Vec<Element>, EvalError> {
+        let range = self.range()?;
+        let stretch = selector::stretch_of(self.query, range, self.at);
+        let missing = self.query.chosen(range)?.series.iter().all(|series| stretch.of(&series.points).is_empty());
+        Ok(missing.then(|| Element { labels: labels_of_absent(range), value: 1.0 }).into_iter().collect())
+    }
+
+    /// The evaluation's time in seconds.
+    fn seconds(&self) -> f64 {
+        self.at as f64 / 1000.0
+    }
+
+    /// The arguments of a type, in their order; the last type of a function stands for all that come after it.
+    fn args_of(&self, kind: Kind) -> impl Iterator<Item = &'s Expr> {
+        let takes = self.function.takes;
+        let kinds = (0..).map(move |i| takes.get(i).or(takes.last()).copied());
+        self.args.iter().zip(kinds).filter(move |(_, found)| *found == Some(kind)).map(|(arg, _)| arg)
+    }
+
+    /// The numbers among the arguments, in their order.
+    fn scalars(&self) -> Result<Vec<f64>, EvalError> {
+        self.args_of(Kind::Scalar).map(|arg| self.query.scalar(arg, self.at)).collect()
+    }
+
+    /// The range vector among the arguments.
+    fn range(&self) -> Result<&'s Expr, EvalError> {
+        let range = self.args_of(Kind::Matrix).next().map(bare);
+        range.ok_or_else(|| EvalError::Failed(format!("{} needs a range vector", self.function.name)))
+    }
 }
 
-/// A function of the samples of each series of a range vector.
-fn over(
-    query: &Query,
-    args: &[Expr],
-    at: i64,
-    compute: fn(&Window<'_>) -> Option<f64>,
-    labels: fn(&Series<'_>) -> Labels,
-) -> Result<Vec<Element>, EvalError> {
-    let scalars = scalars(query, args, at)?;
-    let range = range_argument(args)?;
-    let chosen = query.chosen(range)?;
-    let Stretch { start, end } = selector::stretch_of(query, range, at);
-    let mut elements = Vec::with_capacity(chosen.series.len());
-    for (number, series) in chosen.series.iter().enumerate() {
-        let points = Stretch { start, end }.of(&series.points);
-        if points.is_empty() {
-            continue;
-        }
-        query.budget.look(points.len())?;
-        if let Some(value) = compute(&Window { points, start, end, at, scalars: &scalars }) {
-            let labels = labels(series);
-            claim(chosen, &labels, number)?;
-            elements.push(Element { labels, value });
-        }
-    }
-    Ok(elements)
+/// The selector whose samples' times a call of `timestamp` gives, and how its time is moved: Prometheus forgets its offset
+/// if it has an `@` as well.
+pub(super) fn sampled<'s>(function: &Function, args: &'s [Expr]) -> Option<(&'s Selector, Shift)> {
+    let Node::Vector(selector) = &bare(args.first()?).node else { return None };
+    let offset = if selector.shift.at.is_some() { 0 } else { selector.shift.offset };
+    (function.name == "timestamp").then_some((selector, Shift { offset, ..selector.shift }))
 }
 
 /// Refuses that two series go by the same labels, now or at another time of the same query.
@@ -69,64 +161,6 @@ fn claim(chosen: &Chosen, labels: &Labels, number: usize) -> Result<(), EvalErro
     let Some(claims) = &chosen.claims else { return Ok(()) };
     let owner = *claims.borrow_mut().entry(labels.clone()).or_insert(number);
     if owner == number { Ok(()) } else { Err(unique::same_labels()) }
-}
-
-/// A function that sees all its arguments.
-fn whole(
-    query: &Query,
-    args: &[Expr],
-    at: i64,
-    compute: fn(&Arguments<'_>) -> Result<Value, EvalError>,
-) -> Result<Value, EvalError> {
-    let values = args.iter().map(|arg| query.value(arg, at)).collect::<Result<Vec<_>, _>>()?;
-    let value = compute(&Arguments { written: args, values: &values, at })?;
-    for value in &values {
-        if let Value::Matrix(tracks) = value {
-            query.budget.release(tracks.iter().map(|track| track.points.len()).sum());
-        }
-    }
-    if let Value::Vector(elements) = &value {
-        unique::check(elements)?;
-    }
-    Ok(value)
-}
-
-/// The time of each sample, of those that come straight from a selector; else the evaluation's time; seconds.
-fn timestamp(query: &Query, args: &[Expr], at: i64) -> Result<Vec<Element>, EvalError> {
-    let Some(arg) = args.first().map(bare) else { return Ok(Vec::new()) };
-    let mut elements = if let Node::Vector(Selector { shift, .. }) = &arg.node {
-        // Prometheus forgets the offset here if there is an `@` as well.
-        let shift = if shift.at.is_some() { Shift { offset: 0, at: shift.at } } else { *shift };
-        let stretch = selector::stretch(query, &shift, query.limits.lookback, Times { first: at, last: at });
-        let of_sample = |series: &Series| {
-            let last = selector::last_in(stretch, &series.points)?;
-            Some(Element { labels: series.labels.clone(), value: last.t as f64 / 1000.0 })
-        };
-        query.chosen(arg)?.series.iter().filter_map(of_sample).collect()
-    } else {
-        let mut elements = query.vector(arg, at)?;
-        for element in &mut elements {
-            element.value = at as f64 / 1000.0;
-        }
-        elements
-    };
-    unique::drop_names(&mut elements)?;
-    Ok(elements)
-}
-
-/// 1, with what the selector says of labels, where a vector has no element.
-fn absent(query: &Query, args: &[Expr], at: i64) -> Result<Vec<Element>, EvalError> {
-    let Some(arg) = args.first() else { return Ok(Vec::new()) };
-    let missing = query.vector(arg, at)?.is_empty();
-    Ok(missing.then(|| Element { labels: labels_of_absent(arg), value: 1.0 }).into_iter().collect())
-}
-
-/// As [`absent`], for a range without samples.
-fn absent_over_time(query: &Query, args: &[Expr], at: i64) -> Result<Vec<Element>, EvalError> {
-    let range = range_argument(args)?;
-    let stretch = selector::stretch_of(query, range, at);
-    let missing = query.chosen(range)?.series.iter().all(|series| stretch.of(&series.points).is_empty());
-    Ok(missing.then(|| Element { labels: labels_of_absent(range), value: 1.0 }).into_iter().collect())
 }
 
 /// The labels that a selector fixes; a label with more than one condition is fixed by none of them.
@@ -143,17 +177,6 @@ fn labels_of_absent(arg: &Expr) -> Labels {
         }
     }
     labels
-}
-
-/// The numbers among the arguments, in their order.
-fn scalars(query: &Query, args: &[Expr], at: i64) -> Result<Vec<f64>, EvalError> {
-    args.iter().filter(|arg| arg.kind() == Kind::Scalar).map(|arg| query.scalar(arg, at)).collect()
-}
-
-/// The range vector among the arguments.
-fn range_argument(args: &[Expr]) -> Result<&Expr, EvalError> {
-    let found = args.iter().map(bare).find(|arg| matches!(arg.node, Node::Matrix(..) | Node::Subquery { .. }));
-    found.ok_or_else(|| mismatch("a range vector", &Value::Vector(Vec::new())))
 }
 
 #[cfg(test)]
@@ -196,6 +219,7 @@ mod tests {
         assert_eq!(at("timestamp(a)"), ["{} 20"]);
         assert_eq!(at("timestamp((a))"), ["{} 20"]);
         assert_eq!(at("timestamp(a offset 10s)"), ["{} 10"]);
+        assert_eq!(at("timestamp(a @ 20 offset 20s)"), ["{} 20"], "a slip of Prometheus that we follow");
         assert_eq!(at("timestamp(a * 1)"), ["{} 25"]);
         assert_eq!(at("timestamp(timestamp(a))"), ["{} 25"]);
         assert_eq!(memory.over(20, 40, 10, "timestamp(a @ 11)"), ["{} 10@20 10@30 10@40"]);

@@ -9,6 +9,7 @@ mod aggregate;
 mod binary;
 mod budget;
 mod call;
+mod dissect;
 mod keys;
 mod matching;
 mod prepare;
@@ -23,6 +24,7 @@ mod tally;
 mod testing;
 mod unique;
 
+pub use dissect::{Part, dissect};
 pub use range::{Span, range};
 
 use super::{Expr, Source, Value};

@@ -1,10 +1,10 @@
 //! Before the first evaluation: every selector is asked for once, for all times at which it will be looked at; every
 //! subquery is evaluated once; and so is every part whose value cannot change with time.
 
-use super::query::{Query, Ready, Times};
-use super::{EvalError, selector, subquery};
+use super::query::{Query, Ready, Times, bare};
+use super::{EvalError, call, selector, subquery};
 use crate::promql::functions::Call;
-use crate::promql::{Expr, Kind, Node};
+use crate::promql::{Expr, Kind, Node, Selector};
 
 /// Functions whose value depends on the evaluation's time even where their arguments do not.
 const TIMED: &[&str] = &[
@@ -38,6 +38,12 @@ impl Query<'_> {
             let value = self.value(expr, times.first)?;
             self.keep(expr, Ready::Fixed(value));
             return Ok(());
+        }
+        if let Node::Call(function, args) = &expr.node
+            && let Some((chosen, shift)) = call::sampled(function, args)
+        {
+            let moved = Selector { shift, ..chosen.clone() };
+            return selector::load_instant(self, bare(&args[0]), &moved, times);
         }
         match &expr.node {
             Node::Number(_) | Node::Text(_) => Ok(()),

@@ -75,7 +75,10 @@ pub(super) fn tracks(query: &Query, expr: &Expr, times: Times, step: i64) -> Res
     let mut time = Some(times.first);
     while let Some(at) = time.filter(|at| *at <= times.last) {
         match query.value(expr, at)? {
-            Value::Scalar(value) => gathered.add(0, Element { labels: Labels::empty(), value }, at)?,
+            Value::Scalar(value) => {
+                query.budget.hold(1)?;
+                gathered.add(0, Element { labels: Labels::empty(), value }, at)?;
+            }
             Value::Vector(elements) => {
                 query.budget.hold(elements.len())?;
                 for (i, element) in elements.into_iter().enumerate() {
