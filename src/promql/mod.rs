@@ -18,7 +18,7 @@ mod series;
 mod source;
 mod value;
 
-pub use eval::{EvalError, Limits, Span, instant, range};
+pub use eval::{EvalError, Limits, Part, Span, dissect, instant, range};
 pub use expr::{
     Aggregation, At, Cardinality, Expr, Grouping, Match, Matcher, Matching, Node, Operator, Place, Selector, Shift,
 };

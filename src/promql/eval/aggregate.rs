@@ -30,12 +30,12 @@ fn tally(op: Aggregation, parameter: f64, grouping: &Grouping, elements: &[Eleme
     for element in elements {
         let number = keys.add(&element.labels);
         match tallies.get_mut(number) {
-            Some(tally) => tally.add(element.value),
+            Some(tally) => tally.add(op, element.value),
             None => tallies.push(Tally::new(op, element.value)),
         }
     }
     let labels = keys.firsts().iter().map(|first| kept(grouping, first));
-    labels.zip(tallies).map(|(labels, tally)| Element { labels, value: tally.value(parameter) }).collect()
+    labels.zip(tallies).map(|(labels, tally)| Element { labels, value: tally.value(op, parameter) }).collect()
 }
 
 /// How often each value occurs in each group; the value becomes a label.

@@ -2,122 +2,90 @@
 //! step, so that rounding is the same.
 
 use crate::promql::Aggregation;
-
-/// A running sum with what rounding has lost (Kahan and Babuska, after Neumaier).
-#[derive(Clone, Copy, Default)]
-struct Sum {
-    total: f64,
-    lost: f64,
-}
-
-impl Sum {
-    fn add(self, value: f64) -> Sum {
-        let total = self.total + value;
-        let lost = if total.is_infinite() {
-            0.0
-        } else if self.total.abs() >= value.abs() {
-            self.lost + ((self.total - total) + value)
-        } else {
-            self.lost + ((value - total) + self.total)
-        };
-        Sum { total, lost }
-    }
-
-    fn scaled(self, factor: f64) -> Sum {
-        Sum { total: self.total * factor, lost: self.lost * factor }
-    }
-}
+use crate::promql::functions::quantile::quantile;
+use crate::promql::functions::sum::{Mean, Sum};
 
 /// One group.
-pub(super) struct Tally {
-    op: Aggregation,
-    count: f64,
-    sum: Sum,
-    /// The sum would overflow, so `sum` is the running mean.
-    is_mean: bool,
-    /// Welford's running mean; `sum.total` is then the sum of squared differences from it.
-    mean: f64,
-    /// All values, where all are needed.
-    values: Vec<f64>,
+pub(super) enum Tally {
+    /// sum
+    Sum(Sum),
+    /// avg
+    Avg(Mean),
+    /// count, and any other that needs no values
+    Count(f64),
+    /// group
+    Group,
+    /// min, max: any number is better than NaN
+    Extreme(f64),
+    /// stddev, stdvar: Welford's method, without compensation, as Prometheus has it here.
+    Spread {
+        /// Elements so far.
+        count: f64,
+        /// Their mean.
+        mean: f64,
+        /// Sum of squared differences from it.
+        squares: f64,
+    },
+    /// quantile
+    Values(Vec<f64>),
 }
 
 impl Tally {
     /// Of a group's first element.
     pub(super) fn new(op: Aggregation, first: f64) -> Tally {
-        let total = match op {
-            Aggregation::Group => 1.0,
-            Aggregation::Stddev | Aggregation::Stdvar if first.is_finite() => 0.0,
-            Aggregation::Stddev | Aggregation::Stdvar => f64::NAN,
-            _ => first,
-        };
-        let values = if op == Aggregation::Quantile { vec![first] } else { Vec::new() };
-        Tally { op, count: 1.0, sum: Sum { total, lost: 0.0 }, is_mean: false, mean: first, values }
+        match op {
+            Aggregation::Sum => Tally::Sum(Sum::of(first)),
+            Aggregation::Avg => {
+                let mut mean = Mean::default();
+                mean.add(first);
+                Tally::Avg(mean)
+            }
+            Aggregation::Group => Tally::Group,
+            Aggregation::Min | Aggregation::Max => Tally::Extreme(first),
+            Aggregation::Stddev | Aggregation::Stdvar => {
+                Tally::Spread { count: 1.0, mean: first, squares: if first.is_finite() { 0.0 } else { f64::NAN } }
+            }
+            Aggregation::Quantile => Tally::Values(vec![first]),
+            _ => Tally::Count(1.0),
+        }
     }
 
     /// One element more.
-    pub(super) fn add(&mut self, value: f64) {
-        self.count += 1.0;
-        match self.op {
-            Aggregation::Sum => self.sum = self.sum.add(value),
-            Aggregation::Avg => self.average(value),
-            Aggregation::Min if self.sum.total > value || self.sum.total.is_nan() => self.sum.total = value,
-            Aggregation::Max if self.sum.total < value || self.sum.total.is_nan() => self.sum.total = value,
-            Aggregation::Stddev | Aggregation::Stdvar => {
-                let delta = value - self.mean;
-                self.mean += delta / self.count;
-                self.sum.total += delta * (value - self.mean);
+    pub(super) fn add(&mut self, op: Aggregation, value: f64) {
+        match self {
+            Tally::Sum(sum) => sum.add(value),
+            Tally::Avg(mean) => mean.add(value),
+            Tally::Count(count) => *count += 1.0,
+            Tally::Group => {}
+            Tally::Extreme(extreme) => {
+                let better = if op == Aggregation::Min { value < *extreme } else { value > *extreme };
+                if better || extreme.is_nan() {
+                    *extreme = value;
+                }
             }
-            Aggregation::Quantile => self.values.push(value),
-            _ => {}
-        }
-    }
-
-    /// The mean is the sum over the count while the sum does not overflow, and moves by shares of the values from then on.
-    fn average(&mut self, value: f64) {
-        if !self.is_mean {
-            let sum = self.sum.add(value);
-            if !sum.total.is_infinite() {
-                self.sum = sum;
-                return;
+            Tally::Spread { count, mean, squares } => {
+                *count += 1.0;
+                let delta = value - *mean;
+                *mean += delta / *count;
+                *squares += delta * (value - *mean);
             }
-            self.is_mean = true;
-            self.sum = Sum { total: self.sum.total / (self.count - 1.0), lost: self.sum.lost / (self.count - 1.0) };
+            Tally::Values(values) => values.push(value),
         }
-        self.sum = self.sum.scaled((self.count - 1.0) / self.count).add(value / self.count);
     }
 
     /// The group's value; `parameter` is the quantile.
-    pub(super) fn value(mut self, parameter: f64) -> f64 {
-        match self.op {
-            Aggregation::Sum => self.sum.total + self.sum.lost,
-            Aggregation::Avg if self.is_mean => self.sum.total + self.sum.lost,
-            Aggregation::Avg => self.sum.total / self.count + self.sum.lost / self.count,
-            Aggregation::Count => self.count,
-            Aggregation::Stdvar => self.sum.total / self.count,
-            Aggregation::Stddev => (self.sum.total / self.count).sqrt(),
-            Aggregation::Quantile => quantile(parameter, &mut self.values),
-            _ => self.sum.total,
+    pub(super) fn value(self, op: Aggregation, parameter: f64) -> f64 {
+        match self {
+            Tally::Sum(sum) => sum.value(),
+            Tally::Avg(mean) => mean.value(),
+            Tally::Count(count) => count,
+            Tally::Group => 1.0,
+            Tally::Extreme(extreme) => extreme,
+            Tally::Spread { count, squares, .. } if op == Aggregation::Stddev => (squares / count).sqrt(),
+            Tally::Spread { count, squares, .. } => squares / count,
+            Tally::Values(mut values) => quantile(parameter, &mut values),
         }
     }
-}
-
-/// The value that a share of the values is not above, with weights between two; NaN counts as the smallest.
-fn quantile(share: f64, values: &mut [f64]) -> f64 {
-    if values.is_empty() || share.is_nan() {
-        return f64::NAN;
-    }
-    if share < 0.0 {
-        return f64::NEG_INFINITY;
-    }
-    if share > 1.0 {
-        return f64::INFINITY;
-    }
-    values.sort_by(|a, b| b.is_nan().cmp(&a.is_nan()).then(a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal)));
-    let rank = share * (values.len() - 1) as f64;
-    let lower = rank.floor();
-    let upper = (lower as usize + 1).min(values.len() - 1);
-    let weight = rank - lower;
-    values[lower as usize] * (1.0 - weight) + values[upper] * weight
 }
 
 #[cfg(test)]
@@ -126,8 +94,8 @@ mod tests {
 
     fn of(op: Aggregation, parameter: f64, values: &[f64]) -> f64 {
         let mut tally = Tally::new(op, values[0]);
-        values[1..].iter().for_each(|value| tally.add(*value));
-        tally.value(parameter)
+        values[1..].iter().for_each(|value| tally.add(op, *value));
+        tally.value(op, parameter)
     }
 
     #[test]
@@ -139,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_mean_does_not_overflow() {
-        assert_eq!(of(Aggregation::Avg, 0.0, &[f64::MAX, f64::MAX, f64::MAX]), f64::MAX);
+        assert_eq!(of(Aggregation::Avg, 0.0, &[f64::MAX, f64::MAX]), f64::MAX);
         assert_eq!(of(Aggregation::Avg, 0.0, &[1.0, 2.0, 6.0]), 3.0);
         assert_eq!(of(Aggregation::Avg, 0.0, &[f64::INFINITY, 2.0, 6.0]), f64::INFINITY);
         assert!(of(Aggregation::Avg, 0.0, &[f64::INFINITY, f64::NEG_INFINITY]).is_nan());
