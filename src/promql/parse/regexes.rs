@@ -80,6 +80,12 @@ fn escape(rest: &str, class: bool, out: &mut String) -> usize {
         ('s', true) => "\\t\\n\\f\\r ",
         ('S', _) => "[^\\t\\n\\f\\r ]",
         ('b', false) => "(?-u:\\b)",
+        // Classes and code points by name or number.
+        ('p' | 'P' | 'x', _) if rest[2..].starts_with('{') => {
+            let len = rest.find('}').map_or(rest.len(), |end| end + 1);
+            out.push_str(&rest[..len]);
+            return len;
+        }
         ('Q', _) => {
             let quoted = &rest[2..];
             let end = quoted.find("\\E");
