@@ -2,9 +2,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use super::parse::UNITS;
 use super::{
     Aggregation, At, Cardinality, Expr, Grouping, Match, Matcher, Matching, NAME, Node, Operator, Selector, Shift,
-    parse,
 };
 
 impl Display for Expr {
@@ -137,7 +137,7 @@ impl Display for Duration {
         if rest == 0 {
             return f.write_str("0s");
         }
-        for (unit, length) in parse::UNITS {
+        for (unit, length) in UNITS {
             let whole_only = matches!(unit, "y" | "w");
             let many = rest / length;
             if many == 0 || (whole_only && !rest.is_multiple_of(length)) {
@@ -234,4 +234,98 @@ fn is_metric(name: &str) -> bool {
     let operators = Operator::ALL.iter().any(|op| word(op.as_str()));
     let aggregations = Aggregation::ALL.iter().any(|op| word(op.as_str()));
     is_plain(name) && !operators && !aggregations && !WORDS.iter().any(|w| word(w))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::parse;
+    use super::*;
+
+    /// All but the places.
+    fn bare(expr: &Expr) -> String {
+        let mut expr = expr.clone();
+        forget_places(&mut expr);
+        format!("{expr:?}")
+    }
+
+    fn forget_places(expr: &mut Expr) {
+        expr.place = 0..0;
+        match &mut expr.node {
+            Node::Number(_) | Node::Text(_) | Node::Vector(_) | Node::Matrix(..) => {}
+            Node::Subquery { inner, .. } | Node::Paren(inner) | Node::Negate(inner) => forget_places(inner),
+            Node::Call(_, args) => args.iter_mut().for_each(forget_places),
+            Node::Aggregate { param, inner, .. } => {
+                param.iter_mut().for_each(|param| forget_places(param));
+                forget_places(inner);
+            }
+            Node::Binary { left, right, .. } => [left, right].into_iter().for_each(|side| forget_places(side)),
+        }
+    }
+
+    /// The expression of each statement in the `.test` files of a folder.
+    fn statements(folder: &str) -> Option<Vec<String>> {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/promqltest").join(folder);
+        let Ok(entries) = std::fs::read_dir(&root) else {
+            eprintln!("SKIPPED: no folder {}", root.display());
+            return None;
+        };
+        let times = regex::Regex::new(r"^eval\w*\s+(instant\s+at\s+\S+|range\s+from\s+\S+\s+to\s+\S+\s+step\s+\S+)\s+")
+            .unwrap();
+        let mut found = Vec::new();
+        for entry in entries {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            let after = |line: &str| times.find(line).map(|times| line[times.end()..].to_string());
+            found.extend(text.lines().map(str::trim).filter_map(after));
+        }
+        Some(found)
+    }
+
+    #[test]
+    fn statements_of_prometheus_are_understood_and_come_back() {
+        let Some(all) = statements("core") else { return };
+        assert_eq!(all.len(), 423);
+        for text in all {
+            let expr = parse(&text).unwrap_or_else(|problem| panic!("{text}: {problem:?}"));
+            let printed = expr.to_string();
+            let again = parse(&printed).unwrap_or_else(|problem| panic!("{text} => {printed}: {problem:?}"));
+            assert_eq!(bare(&again), bare(&expr), "{text} => {printed}");
+            assert_eq!(again.to_string(), printed, "{text}");
+        }
+    }
+
+    #[test]
+    fn experimental_statements_are_understood_or_refused_by_name() {
+        let Some(all) = statements("experimental") else { return };
+        assert_eq!(all.len(), 101);
+        for text in all {
+            let Err(problem) = parse(&text) else { continue };
+            assert!(problem.message.contains("experimental"), "{text}: {problem:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_durations_are_short() {
+        let shown = |value: f64| Expr { node: Node::Number(value), place: 0..0 }.to_string();
+        let values = [0.0, -0.0, 0.1, 1e-7, 123456.0, 8e9, 1e21, f64::MAX, -2.5e-300];
+        let printed = ["0", "-0", "0.1", "1e-7", "123456", "8000000000", "1e21", "1.7976931348623157e308", "-2.5e-300"];
+        assert_eq!(values.map(shown), printed);
+        let durations =
+            [0, 1, 1_500, 90_000, 86_400_000, 8 * 86_400_000, 14 * 86_400_000, 365 * 86_400_000, 366 * 86_400_000];
+        let printed = ["0s", "1ms", "1s500ms", "1m30s", "1d", "8d", "2w", "1y", "366d"];
+        assert_eq!(durations.map(|ms| Duration(ms).to_string()), printed);
+    }
+
+    #[test]
+    fn what_needs_quotes_has_them() {
+        for (text, printed) in [
+            ("{\"by\"}", "{\"by\"}"),
+            ("{a=\"b\", __name__=\"c\"}", "{a=\"b\", \"c\"}"),
+            ("{__name__=\"\", a=\"b\"}", "{__name__=\"\", a=\"b\"}"),
+            ("{\"x y\"=~\"\\\\d\", \"n:m\"=\"\\n\\u0001\"}", "{\"x y\"=~\"\\\\d\", \"n:m\"=\"\\n\\u0001\"}"),
+        ] {
+            assert_eq!(parse(text).unwrap().to_string(), printed);
+        }
+    }
 }

@@ -91,8 +91,8 @@ pub(super) fn call(function: &Function, args: &[Expr], sources: &[String], place
             (least, most) => format!("{least} to {most} arguments"),
         };
         let kinds: Vec<&str> = function.takes.iter().map(|kind| kind.as_str()).collect();
-        let hint = if kinds.is_empty() { String::new() } else { format!("{name}({})", kinds.join(", ")) };
-        return Err(problem(place.clone(), format!("`{name}` takes {wanted}, here are {}", args.len()), hint));
+        let hint = format!("{name}({}): {}", kinds.join(", "), function.help);
+        return Err(problem(place.clone(), format!("`{name}` takes {wanted}, {}", here(args.len())), hint));
     }
     for (index, (arg, source)) in args.iter().zip(sources).enumerate() {
         let wanted = function.takes[index.min(named - 1)];
@@ -101,6 +101,10 @@ pub(super) fn call(function: &Function, args: &[Expr], sources: &[String], place
         }
     }
     Ok(())
+}
+
+fn here(many: usize) -> String {
+    if many == 1 { "here is 1".to_string() } else { format!("here are {many}") }
 }
 
 /// Refuses what an aggregation does not take.
@@ -121,7 +125,7 @@ pub(super) fn aggregate(op: Aggregation, args: &[Expr], sources: &[String], plac
             None => format!("{name}(x)"),
         };
         let words = if wanted == 1 { "1 argument" } else { "2 arguments" };
-        let message = format!("`{name}` takes {words}, here are {}", args.len());
+        let message = format!("`{name}` takes {words}, {}", here(args.len()));
         return Err(problem(place.clone(), message, format!("write {shape}")));
     }
     let kinds = param.into_iter().chain([Kind::Vector]);
@@ -138,7 +142,10 @@ fn wrong_argument(name: &str, wanted: Kind, arg: &Expr, source: &str) -> Problem
     let over_time = format!("{name}_over_time");
     let hint = match (wanted, arg.kind()) {
         (Kind::Matrix, Kind::Vector) if matches!(arg.node, Node::Vector(_)) => format!("write {name}({source}[1m])"),
-        (Kind::Matrix, Kind::Vector) => format!("write a subquery: {source}[5m:]"),
+        (Kind::Matrix, Kind::Vector) => match &arg.node {
+            Node::Binary { .. } | Node::Negate(_) => format!("write a subquery: ({source})[5m:]"),
+            _ => format!("write a subquery: {source}[5m:]"),
+        },
         (Kind::Vector, Kind::Matrix) if function(&over_time).is_some() => {
             format!("write {over_time}({source}) for the samples of each series")
         }
@@ -195,5 +202,179 @@ pub(super) fn shift<'e>(expr: &'e mut Expr, source: &str, word: &str, at: &Place
             let message = format!("`{word}` follows a selector or a subquery, `{source}` is neither");
             Err(problem(at.clone(), message, format!("put `{word}` behind the metric's name inside")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::all_are_said;
+
+    #[test]
+    fn what_is_of_the_wrong_type_is_said() {
+        all_are_said(&[
+            ("rate(x)", "x", "`rate` wants a range vector, `x` is an instant vector", "write rate(x[1m])"),
+            (
+                "rate(x > 1)",
+                "x > 1",
+                "`rate` wants a range vector, `x > 1` is an instant vector",
+                "write a subquery: (x > 1)[5m:]",
+            ),
+            (
+                r#"sum_over_time(x{a="b"})"#,
+                r#"x{a="b"}"#,
+                r#"`sum_over_time` wants a range vector, `x{a="b"}` is an instant vector"#,
+                r#"write sum_over_time(x{a="b"}[1m])"#,
+            ),
+            (
+                "avg(x[5m])",
+                "x[5m]",
+                "`avg` wants an instant vector, `x[5m]` is a range vector",
+                "write avg_over_time(x[5m]) for the samples of each series",
+            ),
+            (
+                "abs(x[5m])",
+                "x[5m]",
+                "`abs` wants an instant vector, `x[5m]` is a range vector",
+                "leave the range out, or use a function over time",
+            ),
+            ("abs(1)", "1", "`abs` wants an instant vector, `1` is a scalar", "write vector(1)"),
+            (
+                "clamp_min(x, y)",
+                "y",
+                "`clamp_min` wants a scalar, `y` is an instant vector",
+                "write scalar(y), which wants exactly one series",
+            ),
+            (
+                r#"clamp_min(x, "5")"#,
+                r#""5""#,
+                r#"`clamp_min` wants a scalar, `"5"` is a string"#,
+                "write the number without quotes",
+            ),
+            (
+                "rate(x[5m], 3)",
+                "rate(x[5m], 3)",
+                "`rate` takes 1 argument, here are 2",
+                "rate(range vector): per-second increase of a counter over the range, resets allowed for, extrapolated to its ends",
+            ),
+            (
+                "clamp(x)",
+                "clamp(x)",
+                "`clamp` takes 3 arguments, here is 1",
+                "clamp(instant vector, scalar, scalar): limited to at least the first and at most the second number; nothing where they cross",
+            ),
+            (
+                "time(1)",
+                "time(1)",
+                "`time` takes no arguments, here is 1",
+                "time(): the evaluation's time, in seconds since 1970",
+            ),
+            (
+                "round(x, 1, 2)",
+                "round(x, 1, 2)",
+                "`round` takes 1 to 2 arguments, here are 3",
+                "round(instant vector, scalar): rounded to the nearest multiple of the number (1 where left out), half up",
+            ),
+            (
+                "rate()",
+                "rate()",
+                "`rate` takes 1 argument, here are 0",
+                "rate(range vector): per-second increase of a counter over the range, resets allowed for, extrapolated to its ends",
+            ),
+            (
+                "sum(a, b)",
+                "sum(a, b)",
+                "`sum` takes 1 argument, here are 2",
+                "write sum(x); the larger of two: a > b or b",
+            ),
+            (
+                "max(a, b)",
+                "max(a, b)",
+                "`max` takes 1 argument, here are 2",
+                "write max(x); the larger of two: a > b or b",
+            ),
+            ("topk(x)", "topk(x)", "`topk` takes 2 arguments, here is 1", "write topk(3, x)"),
+            (
+                r#"topk("3", x)"#,
+                r#""3""#,
+                r#"`topk` wants a scalar, `"3"` is a string"#,
+                "write the number without quotes",
+            ),
+            (
+                "topk(x, y)",
+                "x",
+                "`topk` wants a scalar, `x` is an instant vector",
+                "write scalar(x), which wants exactly one series",
+            ),
+            ("quantile(x)", "quantile(x)", "`quantile` takes 2 arguments, here is 1", "write quantile(0.9, x)"),
+            (
+                "count_values(x, y)",
+                "x",
+                "`count_values` wants a string, `x` is an instant vector",
+                r#"write it in quotes: "x""#,
+            ),
+            (
+                "count_values(x)",
+                "count_values(x)",
+                "`count_values` takes 2 arguments, here is 1",
+                r#"write count_values("label", x)"#,
+            ),
+            ("a offset 5m [5m]", "[5m]", "a range stands before `offset`", "write name[5m] offset ..."),
+            ("a @ 5 [5m]", "[5m]", "a range stands before `@`", "write name[5m] @ ..."),
+            ("(a)[5m]", "[5m]", "a range follows a selector, `(a)` is none", "write a subquery: (a)[5m:]"),
+            ("sum(a)[5m]", "[5m]", "a range follows a selector, `sum(a)` is none", "write a subquery: sum(a)[5m:]"),
+            ("a[5m][5m]", "[5m]", "`a[5m]` has a range already", "keep one of the two ranges"),
+            ("a[5m:][5m]", "[5m]", "`a[5m:]` has a range already", "keep one of the two ranges"),
+            ("1[5m:]", "1", "a subquery is of an instant vector, `1` is a scalar", "write vector(1)[5m:]"),
+            (
+                "a[5m][5m:]",
+                "a[5m]",
+                "a subquery is of an instant vector, `a[5m]` is a range vector",
+                "make an instant vector of it first: avg_over_time(a[5m])",
+            ),
+            (
+                "sum(a) offset 5m",
+                "offset 5m",
+                "`offset` follows a selector or a subquery, `sum(a)` is neither",
+                "put `offset` behind the metric's name inside",
+            ),
+            (
+                "sum(a) @ 5",
+                "@ 5",
+                "`@` follows a selector or a subquery, `sum(a)` is neither",
+                "put `@` behind the metric's name inside",
+            ),
+            (r#""a"[5m:]"#, r#""a""#, r#"a subquery is of an instant vector, `"a"` is a string"#, ""),
+            (
+                "a + x[5m]",
+                "x[5m]",
+                "`+` takes scalars and instant vectors, `x[5m]` is a range vector",
+                "make a number of each series first: avg_over_time(x[5m]), rate(x[5m])",
+            ),
+            (
+                "x[5m] > 5",
+                "x[5m]",
+                "`>` takes scalars and instant vectors, `x[5m]` is a range vector",
+                "make a number of each series first: avg_over_time(x[5m]), rate(x[5m])",
+            ),
+            (
+                r#""a" + 1"#,
+                r#""a""#,
+                r#"`+` takes scalars and instant vectors, `"a"` is a string"#,
+                r#"to compare a label, use braces: {label="a"}"#,
+            ),
+            (
+                r#"a == "b""#,
+                r#""b""#,
+                r#"`==` takes scalars and instant vectors, `"b"` is a string"#,
+                r#"to compare a label, use braces: {label="b"}"#,
+            ),
+            (r#"-"a""#, r#"-"a""#, "the sign - stands before a string", "it goes with scalars and instant vectors"),
+            (r#"+"a""#, r#"+"a""#, "the sign + stands before a string", "it goes with scalars and instant vectors"),
+            ("-a[5m]", "-a[5m]", "the sign - stands before a range vector", "it goes with scalars and instant vectors"),
+            ("+a[5m]", "+a[5m]", "the sign + stands before a range vector", "it goes with scalars and instant vectors"),
+            ("1 == 1", "==", "`==` between two scalars filters nothing", "write `== bool`, which gives 0 or 1"),
+            ("1 and a", "1", "`and` takes instant vectors, `1` is a scalar", "write vector(1)"),
+            ("a or 5", "5", "`or` takes instant vectors, `5` is a scalar", "write vector(5)"),
+        ]);
     }
 }

@@ -279,3 +279,99 @@ fn names(cursor: &mut Cursor<'_>, of: &Place) -> Result<Vec<String>, Problem> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::all_are_said;
+
+    #[test]
+    fn what_is_wrong_behind_and_between_operands_is_said() {
+        all_are_said(&[
+            ("avg by (a)", "", "unexpected end, expected the bracket of `avg`", "write avg by (label) (x)"),
+            ("a[]", "[]", "the range is empty", "write a duration: [5m]"),
+            ("a[x]", "x", "expected a duration, found `x`", "write it as [5m]"),
+            ("a[0s]", "0s", "the duration must be greater than 0", "the shortest is 1ms"),
+            ("a[0]", "0", "the duration must be greater than 0", "the shortest is 1ms"),
+            ("a[5m:0s]", "0s", "the duration must be greater than 0", "the shortest is 1ms"),
+            ("a[1e40]", "1e40", "the duration 1e40 is out of range", "a duration is at most 292y"),
+            ("a[5m:1m:1m]", ":", "unexpected `:` in a range", "write [5m], or [5m:1m] for a subquery"),
+            ("a offset", "", "unexpected end, expected a duration", "write it as offset 5m"),
+            ("a offset x", "x", "expected a duration, found `x`", "write it as offset 5m"),
+            ("a offset 5m offset 5m", "offset 5m", "the offset is given twice", "add the two up"),
+            ("a @ 5 @ 6", "@ 6", "the time behind @ is given twice", "keep one of them"),
+            (
+                "a @ x",
+                "x",
+                "unexpected `x`, expected a time behind @",
+                "a time is a number of seconds since 1970, start() or end()",
+            ),
+            ("a @ inf", "inf", "the time inf behind @ is out of range", "it is a number of seconds since 1970"),
+            ("a @ 1e40", "1e40", "the time 1e40 behind @ is out of range", "it is a number of seconds since 1970"),
+            ("a + bool b", "bool", "`bool` goes with comparisons, and `+` is none", "leave it out"),
+            ("a and bool b", "bool", "`bool` goes with comparisons, and `and` is none", "leave it out"),
+            (
+                "a + on (x) group_left (x) b",
+                "group_left (x)",
+                "the label `x` is in `on` and in `group_left`",
+                "labels of `on` are kept anyway: take it out of `group_left`",
+            ),
+            (
+                "a and on (x) group_left b",
+                "group_left",
+                "`group_left` does not go with `and`: set operators match many with many",
+                "leave it out",
+            ),
+            (
+                "a + group_left (x) b",
+                "group_left",
+                "the keyword `group_left` stands where an expression must stand",
+                "it follows `on (...)` or `ignoring (...)`: a * on (label) group_left b",
+            ),
+            (
+                "a + group_left b",
+                "group_left",
+                "the keyword `group_left` stands where an expression must stand",
+                "it follows `on (...)` or `ignoring (...)`: a * on (label) group_left b",
+            ),
+            (
+                "a * on (x) 5",
+                "5",
+                "`5` is a scalar and has no labels to match",
+                "`on` and `ignoring` go between two instant vectors",
+            ),
+            ("a * on x b", "on", "`on` wants labels in brackets", "write on (label, other)"),
+            (
+                "a * on (x y) b",
+                "y",
+                "unexpected `y`, expected a comma or the end of the labels",
+                "write on (label, other)",
+            ),
+            ("a * on (5) b", "5", "unexpected `5`, expected a label's name", "write on (label, other)"),
+            (
+                "bool",
+                "bool",
+                "the keyword `bool` stands where an expression must stand",
+                "it follows a comparison: a > bool b",
+            ),
+            (
+                "on",
+                "on",
+                "the keyword `on` stands where an expression must stand",
+                "it follows an operator and `bool`: a == bool on (label) b",
+            ),
+            (
+                "atan2",
+                "atan2",
+                "the keyword `atan2` stands where an expression must stand",
+                r#"a metric of this name is chosen by {"atan2"}"#,
+            ),
+            ("sum by (a:b) (x)", "a:b", "`a:b` is no label's name: it holds a colon", r#"put it in quotes: "a:b""#),
+            (
+                "sum without (a) by (b) (x)",
+                "by",
+                "unexpected `by`, expected the bracket of `sum`",
+                "write sum by (label) (x)",
+            ),
+        ]);
+    }
+}

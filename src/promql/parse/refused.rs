@@ -56,6 +56,7 @@ pub(super) fn function_call(name: &str, place: Place) -> Problem {
         "increase_over_time" => "use increase".to_string(),
         "rate_over_time" => "use rate".to_string(),
         "if" | "case" => "PromQL filters: a and b, a unless b, a > b".to_string(),
+        "by" | "without" => "it belongs to an aggregation: sum by (label) (x)".to_string(),
         "now" => "use time()".to_string(),
         "log" => "use ln, log2 or log10".to_string(),
         "pow" => "use ^".to_string(),
@@ -69,8 +70,10 @@ pub(super) fn function_call(name: &str, place: Place) -> Problem {
 fn nearest(name: &str) -> Option<&'static str> {
     let most = if name.len() <= 5 { 1 } else { 3 };
     let all = FUNCTIONS.iter().map(|f| f.name).chain(Aggregation::ALL.iter().map(|a| a.as_str()));
-    let scored = all.map(|known| (strsim::damerau_levenshtein(name, known), known));
-    scored.filter(|(distance, _)| *distance <= most).min().map(|(_, known)| known)
+    let scored =
+        all.map(|known| (strsim::damerau_levenshtein(name, known), 1.0 - strsim::jaro_winkler(name, known), known));
+    let near = scored.filter(|(distance, ..)| *distance <= most);
+    near.min_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))).map(|(.., known)| known)
 }
 
 /// Refuses `smoothed` and `anchored`.
@@ -87,16 +90,146 @@ pub(super) fn fill(token: &Token) -> Option<Problem> {
     Some(problem(token.place.clone(), message, format!("write (a + b) or a or b; {DIALECT}")))
 }
 
+/// Whether a token begins or goes on with a calculated duration.
+fn calculates(token: &Token) -> bool {
+    let words = ["step", "range", "min", "max", "min_of", "max_of"];
+    !matches!(token.kind, Kind::Name(_)) || words.iter().any(|word| token.is_word(word))
+}
+
 /// Refuses what is in place of a plain duration.
 pub(super) fn duration(token: &Token, source: &str, example: &str) -> Problem {
     let place = token.place.clone();
     match &token.kind {
-        Kind::Mark("+" | "-" | "*" | "/" | "%" | "^" | "(") | Kind::Name(_) => {
+        Kind::Mark("+" | "-" | "*" | "/" | "%" | "^" | "(") | Kind::Name(_) if calculates(token) => {
             let message =
                 format!("expected a duration, found `{source}`: durations that are calculated are experimental");
             problem(place, message, format!("write the duration as {example}; {DIALECT}"))
         }
         Kind::End => problem(place, "unexpected end, expected a duration", format!("write it as {example}")),
         _ => problem(place, format!("expected a duration, found `{source}`"), format!("write it as {example}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::all_are_said;
+
+    #[test]
+    fn what_is_left_out_is_said_by_name() {
+        all_are_said(&[
+            (
+                "max_of(x)",
+                "max_of",
+                "the function `max_of` is experimental or gone and not part of the dialect",
+                "use clamp_min on a vector; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            (
+                "a[-5m]",
+                "-",
+                "expected a duration, found `-`: durations that are calculated are experimental",
+                "write the duration as [5m]; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            (
+                "a[5m*2]",
+                "*",
+                "expected a duration, found `*`: durations that are calculated are experimental",
+                "write the duration as [5m]; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            (
+                "a[2*5m]",
+                "*",
+                "expected a duration, found `*`: durations that are calculated are experimental",
+                "write the duration as [5m]; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            (
+                "a[step()]",
+                "step",
+                "expected a duration, found `step`: durations that are calculated are experimental",
+                "write the duration as [5m]; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            (
+                "a offset (5m)",
+                "(",
+                "expected a duration, found `(`: durations that are calculated are experimental",
+                "write the duration as offset 5m; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            ("RATE(x[5m])", "RATE", "there is no function `RATE`", "functions are written in small letters: rate"),
+            ("rat(x[5m])", "rat", "there is no function `rat`", "did you mean rate?"),
+            ("average(x)", "average", "there is no function `average`", "use avg, or avg_over_time over a range"),
+            (
+                "median(x)",
+                "median",
+                "there is no function `median`",
+                "use quantile(0.5, x), or quantile_over_time(0.5, x[5m])",
+            ),
+            ("foo(x)", "foo", "there is no function `foo`", ""),
+            (
+                "holt_winters(x[5m],0.5,0.5)",
+                "holt_winters",
+                "the function `holt_winters` is experimental or gone and not part of the dialect",
+                "use avg_over_time or predict_linear; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            (
+                "mad_over_time(x[5m])",
+                "mad_over_time",
+                "the function `mad_over_time` is experimental or gone and not part of the dialect",
+                "use stddev_over_time, or quantile_over_time; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            (
+                "start()",
+                "start",
+                "the function `start` is experimental or gone and not part of the dialect",
+                "`@ start()` behind a selector is understood; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            (
+                "histogram_sum(x)",
+                "histogram_sum",
+                "the function `histogram_sum` is about native histograms and not part of the dialect",
+                "the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            (
+                "limitk(2, x)",
+                "limitk",
+                "the aggregation `limitk` is experimental and not part of the dialect",
+                "use topk; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            (
+                "limit_ratio(0.5, x)",
+                "limit_ratio",
+                "the aggregation `limit_ratio` is experimental and not part of the dialect",
+                "use topk; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            (
+                "info(x)",
+                "info",
+                "the function `info` is experimental or gone and not part of the dialect",
+                "join with * on (...) group_left (...); the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            (
+                "a[5m] smoothed",
+                "smoothed",
+                "`smoothed` is experimental and not part of the dialect",
+                "leave it out; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            (
+                "a anchored",
+                "anchored",
+                "`anchored` is experimental and not part of the dialect",
+                "leave it out; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            (
+                "a + fill (5) b",
+                "fill",
+                "`fill` is experimental and not part of the dialect",
+                "write (a + b) or a or b; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            (
+                "a + on (x) fill_left(0) b",
+                "fill_left",
+                "`fill_left` is experimental and not part of the dialect",
+                "write (a + b) or a or b; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
+            ("by (x)", "by", "there is no function `by`", "it belongs to an aggregation: sum by (label) (x)"),
+        ]);
     }
 }

@@ -137,3 +137,97 @@ pub(super) fn label_name(name: &str, quoted: bool, token: &Token) -> Result<(), 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::all_are_said;
+
+    #[test]
+    fn what_is_wrong_in_braces_is_said() {
+        all_are_said(&[
+            (
+                "label_join(x)",
+                "label_join(x)",
+                "`label_join` takes at least 3 arguments, here is 1",
+                "label_join(instant vector, string, string, string): label (2nd argument) set to the values of other labels (from the 4th on), joined by the 3rd",
+            ),
+            (
+                "label_join(x, a)",
+                "label_join(x, a)",
+                "`label_join` takes at least 3 arguments, here are 2",
+                "label_join(instant vector, string, string, string): label (2nd argument) set to the values of other labels (from the 4th on), joined by the 3rd",
+            ),
+            (
+                r#"label_replace(x, "a", "b", c, "d")"#,
+                "c",
+                "`label_replace` wants a string, `c` is an instant vector",
+                r#"write it in quotes: "c""#,
+            ),
+            ("a{b=5}", "5", "the value of `b` is not in quotes", r#"write b="5""#),
+            (r#"a{b="c""#, "", "the braces of the selector never close", "add the closing }"),
+            (r#"a{b="c" d="e"}"#, "d", "two conditions without a comma between them", "add a comma"),
+            (
+                r#"a{b="c" or d="e"}"#,
+                "or",
+                "`or` inside braces is not PromQL",
+                r#"match alternatives with =~"a|b", or write two selectors with `or` between them"#,
+            ),
+            (r#"a{b=="c"}"#, "==", "labels are compared with one =", r#"write b="...", or !=, =~, !~ for ="#),
+            ("a{b}", "b", "`b` is compared with nothing", r#"write b="...", or !=, =~, !~ for ="#),
+            ("a{b=c}", "c", "the value of `b` is not in quotes", r#"write b="c""#),
+            (r#"a{="c"}"#, "=", "unexpected `=`, expected a label's name", r#"conditions look like {label="value"}"#),
+            ("a{,}", ",", "unexpected `,`, expected a label's name", r#"conditions look like {label="value"}"#),
+            (
+                r#"a{b="c",,}"#,
+                ",",
+                "unexpected `,`, expected a label's name",
+                r#"conditions look like {label="value"}"#,
+            ),
+            (
+                r#"a{b=~"("}"#,
+                r#""(""#,
+                "`(` is not a regular expression: unclosed group",
+                "RE2 syntax, without look-around",
+            ),
+            (
+                r#"a{b=~"(?=x)"}"#,
+                r#""(?=x)""#,
+                "`(?=x)` is not a regular expression: look-around, including look-ahead and look-behind, is not supported",
+                "RE2 syntax, without look-around",
+            ),
+            (
+                r#"a{__name__="b"}"#,
+                r#"__name__="b""#,
+                "the metric's name is given twice: `a` and `b`",
+                "leave one of them out",
+            ),
+            (r#"a{"b"}"#, r#""b""#, "the metric's name is given twice: `a` and `b`", "leave one of them out"),
+            (
+                "{}",
+                "{}",
+                "the selector would choose every series",
+                "name the metric, or give a label a value that is not empty",
+            ),
+            (
+                r#"{a=""}"#,
+                r#"{a=""}"#,
+                "the selector would choose every series",
+                "name the metric, or give a label a value that is not empty",
+            ),
+            (
+                r#"{a=~".*"}"#,
+                r#"{a=~".*"}"#,
+                "the selector would choose every series",
+                "name the metric, or give a label a value that is not empty",
+            ),
+            (
+                r#"{a!="x"}"#,
+                r#"{a!="x"}"#,
+                "the selector would choose every series",
+                "name the metric, or give a label a value that is not empty",
+            ),
+            (r#"{a:b="c"}"#, "a:b", "`a:b` is no label's name: it holds a colon", r#"put it in quotes: "a:b""#),
+            (r#"{""="x"}"#, r#""""#, "a label without a name", ""),
+        ]);
+    }
+}

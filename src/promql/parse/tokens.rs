@@ -103,8 +103,12 @@ fn quoted(rest: &str, at: usize) -> Result<(Kind, usize), Problem> {
         Ok((value, len)) => Ok((Kind::Text(value), len)),
         Err((from, "bad escape")) => {
             let shown: String = rest[from..].chars().take(2).collect();
-            let hint = format!("write \\\\ for a backslash, or put the string in backquotes: `{}...`", &rest[1..from]);
+            let hint = "write \\\\ for a backslash, or put the string in backquotes";
             Err(problem(at + from..at + from + shown.len(), format!("a string cannot hold the escape {shown}"), hint))
+        }
+        Err((0, what)) if what.contains("UTF-8") => {
+            let hint = "write the letter itself, or \\u with its number";
+            Err(problem(at..at + rest[1..].find(quote).map_or(rest.len(), |end| end + 2), what, hint))
         }
         Err((_, what)) => {
             Err(problem(at..at + rest.lines().next().map_or(1, str::len), what, format!("add the closing {quote}")))
@@ -175,6 +179,7 @@ pub(super) fn short(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::all_are_said;
     use super::*;
 
     fn kinds(text: &str) -> Vec<Kind> {
@@ -205,5 +210,75 @@ mod tests {
         let places: Vec<Place> = found.iter().map(|t| t.place.clone()).collect();
         assert_eq!(places, [0..1, 10..11, 12..16, 17..21, 21..21]);
         assert_eq!(found[3].kind, Kind::Number(1e-3));
+    }
+
+    #[test]
+    fn what_is_no_token_is_said() {
+        all_are_said(&[
+            ("a && b", "&&", "`&&` means nothing in PromQL", "write `and`"),
+            ("a & b", "&", "`&` means nothing in PromQL", "write `and`; `ignoring`, `on` and `by` name labels"),
+            ("a || b", "||", "`||` means nothing in PromQL", "write `or`"),
+            ("!a", "!", "`!` means nothing in PromQL", "write `!=`, `!~` or `unless`"),
+            ("a ! b", "!", "`!` means nothing in PromQL", "write `!=`, `!~` or `unless`"),
+            (
+                "5m5",
+                "5m5",
+                "`5m5` is neither a number nor a duration",
+                "a duration is written 1h30m (units y w d h m s ms, the larger first), a number 0.5 or 1e9",
+            ),
+            (r#""a"#, r#""a"#, "the string never ends", r#"add the closing ""#),
+            ("a[300y]", "300y", "the duration 300y is out of range", "a duration is at most 292y"),
+            (
+                "a[5x]",
+                "5x",
+                "`5x` is neither a number nor a duration",
+                "a duration is written 1h30m (units y w d h m s ms, the larger first), a number 0.5 or 1e9",
+            ),
+            (
+                "$x",
+                "$",
+                "`$` means nothing in PromQL",
+                "dashboards replace $variables before they ask; here the expression is taken as it is",
+            ),
+            ("“a”", "“", "`“` means nothing in PromQL", r#"strings stand in straight quotes: "...""#),
+            (
+                "é",
+                "é",
+                "`é` means nothing in PromQL",
+                r#"names with other letters than a to z stand quoted in braces: {"..."}"#,
+            ),
+            ("a;b", ";", "`;` means nothing in PromQL", "one expression stands alone"),
+            ("~", "~", "`~` means nothing in PromQL", r#"a regular expression is matched in braces: {label=~"..."}"#),
+            (
+                "0x",
+                "0x",
+                "`0x` is neither a number nor a duration",
+                "a duration is written 1h30m (units y w d h m s ms, the larger first), a number 0.5 or 1e9",
+            ),
+            (
+                "1__0",
+                "1__0",
+                "`1__0` is neither a number nor a duration",
+                "a duration is written 1h30m (units y w d h m s ms, the larger first), a number 0.5 or 1e9",
+            ),
+            (
+                "1.2.3",
+                "1.2.3",
+                "`1.2.3` is neither a number nor a duration",
+                "a duration is written 1h30m (units y w d h m s ms, the larger first), a number 0.5 or 1e9",
+            ),
+            (
+                r#""\q""#,
+                r#"\q"#,
+                r#"a string cannot hold the escape \q"#,
+                r#"write \\ for a backslash, or put the string in backquotes"#,
+            ),
+            (
+                r#""\xff""#,
+                r#""\xff""#,
+                "the string's escapes are not UTF-8",
+                r#"write the letter itself, or \u with its number"#,
+            ),
+        ]);
     }
 }

@@ -260,12 +260,21 @@ impl Reader<'_> {
         let before = self.words.last().map(|spot| &spot.word);
         let hint = match (&token.kind, before) {
             (Kind::Mark("="), Some(Word::Operator(_))) => "comparisons are == != < <= > >=",
+            (Kind::Mark(")"), Some(Word::Open(Opener::Aggregate(..)))) => "name what is aggregated: sum(x)",
             (Kind::Mark("["), _) => "a range follows a metric: name[5m]",
             (Kind::Mark("@"), _) => "@ follows a selector: name @ 1700000000",
             (_, Some(Word::Operator(_))) => "an operator stands between two expressions",
             _ => "",
         };
         problem(token.place.clone(), message, hint)
+    }
+
+    /// Whether the metric before the next token is called `not`.
+    fn stands_behind_not(&self) -> bool {
+        match self.words.last().map(|spot| &spot.word) {
+            Some(Word::Operand(Node::Vector(selector))) => selector.name() == Some("not"),
+            _ => false,
+        }
     }
 
     /// A token stands where an operator or the end must stand.
@@ -282,8 +291,9 @@ impl Reader<'_> {
             Kind::Mark("}") => "a brace closes that nobody opened",
             Kind::Mark("]") => "a bracket closes that nobody opened",
             Kind::Name(n) if n.eq_ignore_ascii_case("by") || n.eq_ignore_ascii_case("without") => {
-                "`by` and `without` belong to an aggregation: sum by (label) (x)"
+                "`by` and `without` belong to an aggregation, with labels in brackets: sum by (label) (x)"
             }
+            _ if self.stands_behind_not() => "PromQL has `unless` for `and not`",
             Kind::Name(n) if ["on", "ignoring"].iter().any(|k| n.eq_ignore_ascii_case(k)) => {
                 "`on` and `ignoring` follow an operator: a * on (label) b"
             }
@@ -291,7 +301,6 @@ impl Reader<'_> {
                 "`group_left` and `group_right` follow `on (...)` or `ignoring (...)`"
             }
             Kind::Name(n) if n.eq_ignore_ascii_case("bool") => "`bool` follows a comparison: a > bool b",
-            Kind::Name(n) if n.eq_ignore_ascii_case("not") => "PromQL has `unless` for `and not`",
             Kind::Name(n) if n == "for" => "how long it must hold is a key of the rule: for = \"5m\"",
             Kind::Number(_) | Kind::Duration(_) | Kind::Text(_) | Kind::Name(_) | Kind::Mark("(") => {
                 "two expressions need an operator between them"
@@ -299,5 +308,136 @@ impl Reader<'_> {
             _ => "",
         };
         problem(token.place.clone(), message, hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::all_are_said;
+
+    #[test]
+    fn what_cannot_stand_there_is_said() {
+        all_are_said(&[
+            ("sum()", ")", "unexpected `)`, expected an expression", "name what is aggregated: sum(x)"),
+            (
+                "sum by a (x)",
+                "by",
+                "unexpected `by`, expected an operator or the end",
+                "`by` and `without` belong to an aggregation, with labels in brackets: sum by (label) (x)",
+            ),
+            ("a = 5", "=", "unexpected `=`, expected an operator or the end", "comparison is written =="),
+            ("a == ", "", "unexpected end, expected an expression", "an operator stands between two expressions"),
+            (
+                r#"a =~ "b""#,
+                "=~",
+                "unexpected `=~`, expected an operator or the end",
+                r#"regular expressions are matched in braces: {label=~"..."}"#,
+            ),
+            (
+                "a and not b",
+                "b",
+                "unexpected `b`, expected an operator or the end",
+                "PromQL has `unless` for `and not`",
+            ),
+            ("(a + b", "(", "this bracket never closes", "add the closing )"),
+            ("a + b)", ")", "this bracket closes nothing", "take it out, or add the opening ("),
+            (
+                "a b",
+                "b",
+                "unexpected `b`, expected an operator or the end",
+                "two expressions need an operator between them",
+            ),
+            (
+                "a 5",
+                "5",
+                "unexpected `5`, expected an operator or the end",
+                "two expressions need an operator between them",
+            ),
+            (
+                "'a' 'b'",
+                "'b'",
+                "unexpected `'b'`, expected an operator or the end",
+                "two expressions need an operator between them",
+            ),
+            (
+                "a[5]b",
+                "b",
+                "unexpected `b`, expected an operator or the end",
+                "two expressions need an operator between them",
+            ),
+            ("a[5m", "[", "this bracket never closes", "add the closing ]"),
+            ("a[5m:1m", "[", "this bracket never closes", "add the closing ]"),
+            (
+                "a by (x)",
+                "by",
+                "unexpected `by`, expected an operator or the end",
+                "`by` and `without` belong to an aggregation, with labels in brackets: sum by (label) (x)",
+            ),
+            (
+                "a on (x) b",
+                "on",
+                "unexpected `on`, expected an operator or the end",
+                "`on` and `ignoring` follow an operator: a * on (label) b",
+            ),
+            (
+                "a bool b",
+                "bool",
+                "unexpected `bool`, expected an operator or the end",
+                "`bool` follows a comparison: a > bool b",
+            ),
+            (
+                "a group_left b",
+                "group_left",
+                "unexpected `group_left`, expected an operator or the end",
+                "`group_left` and `group_right` follow `on (...)` or `ignoring (...)`",
+            ),
+            ("a, b", ",", "a comma outside of a function's arguments", "take it out"),
+            ("(a, b)", ",", "a comma outside of a function's arguments", "take it out"),
+            ("rate(x[5m],)", ",", "a comma behind the last argument", "take it out"),
+            ("sum(,)", ",", "unexpected `,`, expected an expression", ""),
+            ("sum((a)", "(", "this bracket never closes", "add the closing )"),
+            (
+                "a for 5m",
+                "for",
+                "unexpected `for`, expected an operator or the end",
+                r#"how long it must hold is a key of the rule: for = "5m""#,
+            ),
+            (
+                r#"{a="b"} or"#,
+                "",
+                "unexpected end, expected an expression",
+                "an operator stands between two expressions",
+            ),
+            (
+                "a > 5 for",
+                "for",
+                "unexpected `for`, expected an operator or the end",
+                r#"how long it must hold is a key of the rule: for = "5m""#,
+            ),
+            ("()", ")", "unexpected `)`, expected an expression", ""),
+            ("rate(x[5m]", "(", "this bracket never closes", "add the closing )"),
+            ("a]", "]", "unexpected `]`, expected an operator or the end", "a bracket closes that nobody opened"),
+            ("a}", "}", "unexpected `}`, expected an operator or the end", "a brace closes that nobody opened"),
+            (
+                r#"a{b="c"}{d="e"}"#,
+                "{",
+                "unexpected `{`, expected an operator or the end",
+                "braces follow a metric's name directly",
+            ),
+            ("[5m]", "[", "unexpected `[`, expected an expression", "a range follows a metric: name[5m]"),
+            ("@ 5", "@", "unexpected `@`, expected an expression", "@ follows a selector: name @ 1700000000"),
+            (
+                "offset 5m",
+                "5m",
+                "unexpected `5m`, expected an operator or the end",
+                "two expressions need an operator between them",
+            ),
+            (
+                "sum by (a) (x) by (b)",
+                "by",
+                "unexpected `by`, expected an operator or the end",
+                "`by` and `without` belong to an aggregation, with labels in brackets: sum by (label) (x)",
+            ),
+        ]);
     }
 }
