@@ -83,7 +83,7 @@ fn explain(rule: &Rule, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let (file, line) = &rule.place;
     writeln!(out, "{} ({}:{line})", style.strong(&rule.name), file.display())?;
     writeln!(out, "  # {}", rule.words)?;
-    for line in policy::explain(&rule.condition).lines() {
+    for line in rule.expr.lines() {
         writeln!(out, "  {line}")?;
     }
     if rule.hold_ns > 0 {

@@ -98,6 +98,7 @@ impl Trial {
         view.progress.hello = own.hello;
         view.progress.last_heartbeat = own.last_heartbeat;
         view.progress.last_step_at = None;
+        view.progress.since_step.clear();
         view.metrics = last.metrics.clone();
         view.metrics.values_mut().for_each(|m| m.last_word = None);
     }

@@ -101,7 +101,6 @@ impl Engine {
     pub(super) fn end(&mut self, run: RunId, state: TrialState, exit: Exit, now: Moment) {
         let Some(trial) = self.trials.get_mut(&run) else { return };
         trial.share_cpu(now);
-        trial.windows.clear();
         trial.standings.clear();
         trial.confirming = None;
         let view = trial.view_mut();
@@ -177,6 +176,7 @@ impl Engine {
                 return;
             }
             self.ended.pop_front();
+            self.windows.forget(run);
             if let Some(trial) = self.trials.remove(&run) {
                 self.forget_curve(&trial.view);
             }

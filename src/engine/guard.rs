@@ -26,7 +26,7 @@ impl Braking {
         if rule.max_stops.is_some() {
             self.stops.entry((rule.name.clone(), experiment.clone())).or_default().push_back(now);
         }
-        if rule.learns() {
+        if rule.learns {
             *self.learned.entry(experiment.clone()).or_default() += 1;
         }
     }
@@ -57,7 +57,7 @@ impl Engine {
         if let Some(why) = self.over_max_stops(run, rule, now) {
             return limited(why);
         }
-        if !rule.learns() {
+        if !rule.learns {
             return None;
         }
         self.guarded(run).and_then(limited)

@@ -1,22 +1,24 @@
 //! The decision function: an event comes in, effects go out. No I/O, no clock, no runtime.
 //!
 //! Reading order: [`Engine`] here, then `hello` (how trials begin), `progress` (what they report), `tick` (samples and gaps),
-//! `rules` (states), `eval` (conditions), `guard` (brakes), `ladder` (stops),
+//! `judge` (what rules say, and of whom), `rules` (states), `why` (explanations), `guard` (brakes), `ladder` (stops),
 //! `remote` (rules that are evaluated elsewhere), `ending`, `attempts`, `requests`.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use crate::model::{
-    ConnId, DropReason, Effect, Event, HostSample, Line, Loudness, Moment, Policy, ProcKey, Root, RuleTotals, RunId,
-    Said, Settings, Snapshot, SourceName, StopRecord, TrialView,
+    ConnId, DropReason, Effect, Event, HostSample, Line, Loudness, MILLI, Moment, Policy, ProcKey, Root, RuleTotals,
+    RunId, Said, Settings, Snapshot, SourceName, StopRecord, TrialView,
 };
+use crate::promql;
+use crate::state::windows::Windows;
 
 mod attempts;
 mod ending;
-mod eval;
 mod guard;
 mod hello;
+mod judge;
 mod ladder;
 mod progress;
 mod reasons;
@@ -25,6 +27,7 @@ mod requests;
 mod rules;
 mod tick;
 mod trial;
+mod why;
 
 #[cfg(test)]
 mod tests;
@@ -34,9 +37,10 @@ pub use ladder::MANUAL;
 
 use guard::Braking;
 use hello::FullName;
+use judge::Prepared;
 use remote::Elsewhere;
-use rules::Explain;
 use trial::{Identity, Sight, Trial};
+use why::Explain;
 
 /// A living trial of a daemon before this one.
 #[derive(Clone, Debug)]
@@ -59,6 +63,12 @@ pub struct Returning {
 pub struct Engine {
     settings: Settings,
     policy: Arc<Policy>,
+    /// Its rules, ready to be evaluated.
+    prepared: Arc<[Prepared]>,
+    /// What they look back on.
+    windows: Windows,
+    /// Bounds of an evaluation.
+    evaluation: promql::Limits,
     /// Nanoseconds of some clock, to measure what rules cost; replay passes one that stands still.
     meter: fn() -> u64,
     now: Moment,
@@ -94,9 +104,14 @@ pub struct Engine {
 impl Engine {
     /// An engine without trials and without rules.
     pub fn new(settings: Settings, meter: fn() -> u64, now: Moment) -> Engine {
+        let evaluation =
+            promql::Limits { lookback: (settings.lookback_ns / MILLI) as i64, ..promql::Limits::default() };
         Engine {
             settings,
             policy: Arc::default(),
+            prepared: Arc::new([]),
+            windows: Windows::default(),
+            evaluation,
             meter,
             now,
             trials: HashMap::new(),
@@ -264,7 +279,7 @@ impl Engine {
             tick_seconds: self.tick_seconds,
             rules: self.rule_totals.clone(),
             heartbeats: self.heartbeats,
-            window_bytes: self.trials.values().map(|t| t.windows.bytes()).sum(),
+            window_bytes: self.windows.bytes(),
             reload: self.reload,
             process_series: self.settings.process_series,
             interval_ns: self.settings.interval_ns,

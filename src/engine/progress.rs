@@ -110,8 +110,8 @@ impl Trial {
             return true;
         }
         self.count_phase(now);
-        self.phase_log.change(now, Some(phase.clone()));
         let progress = &mut self.view_mut().progress;
+        progress.close_phase(now);
         progress.phases.entry(phase.clone()).or_default();
         (progress.phase, progress.phase_since) = (Some(phase.clone()), Some(now));
         false
@@ -131,14 +131,12 @@ impl Trial {
             grown = at.checked_sub(before).unwrap_or(step.n.unwrap_or(0));
             self.counted = Some(at);
             if progress.step != Some(at) {
-                progress.last_step_at = Some(now);
-                let phase = progress.phase.clone();
-                self.phase_log.restart(now, phase);
+                progress.step_moved(now);
             }
             progress.step = Some(at);
         } else if let Some(n) = step.n {
             grown = n;
-            progress.last_step_at = Some(now);
+            progress.step_moved(now);
         }
         progress.steps_total += grown;
         progress.epoch = step.epoch.or(progress.epoch);

@@ -55,7 +55,6 @@ impl Elsewhere {
 
 impl Engine {
     /// The policy in force has these questions.
-    #[allow(dead_code, reason = "policies have none yet")]
     pub(super) fn ask_elsewhere(&mut self, questions: Vec<RemoteQuestion>) {
         let asked = self.elsewhere.ask(self.policy.remote.as_ref(), questions, self.now);
         self.out.extend(asked);
@@ -68,7 +67,6 @@ impl Engine {
 
     /// What is known of a rule that is evaluated elsewhere: the series of this host for which it holds, or why nobody knows.
     /// `None`: no answer yet, only one that is too old, or one from before the last gap.
-    #[allow(dead_code, reason = "rules do not look at it yet")]
     pub(super) fn remote_answer(&self, rule: &str, now: Moment) -> Option<Result<&[RemoteSeries], &str>> {
         let answer = self.elsewhere.answer(rule, now)?;
         let before_gap = self.gap.is_some_and(|gap| answer.asked.boot_ns < gap.boot_ns);

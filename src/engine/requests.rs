@@ -9,7 +9,7 @@ use crate::model::{
 
 use super::Engine;
 use super::ladder::MANUAL;
-use super::rules::Explain;
+use super::why::Explain;
 
 impl Engine {
     /// A command from a client.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::model::{Action, AlertView, Loudness, Moment, Rule, RuleState, RuleView, RunId};
-use crate::policy::words;
-use crate::state::windows::Labels;
+use crate::model::{Action, AlertView, Evaluate, Loudness, Moment, RemoteQuestion, Rule, RuleState, RunId};
+use crate::promql::{Element, Labels, NAME, Selector, Source};
+use crate::state::windows::{Fresh, MemoryRead, Need, Present};
 
 use super::Engine;
-use super::eval::{Missing, Scene, Values};
+use super::judge::{About, Prepared, Results};
 use super::reasons;
 use super::trial::Trial;
 
@@ -39,12 +39,14 @@ pub(super) struct Standing {
     pub met: u32,
     /// A stop that is not to be (observed, limited) was said once.
     pub told: bool,
+    /// A result named a trial as this one is called, and several experiments have one of that name.
+    pub ambiguous: bool,
 }
 
 impl Standing {
     /// Takes the values of an evaluation that worked.
-    fn take(&mut self, rule: &Rule, values: Vec<(Labels, f64)>, now: Moment) {
-        for (labels, value) in values {
+    fn take(&mut self, rule: &Rule, met: Vec<Element>, now: Moment) {
+        for Element { labels, value } in met {
             match self.active.iter_mut().find(|a| a.labels == labels) {
                 Some(active) => (active.value, active.held) = (value, now),
                 None => self.active.push(Active { labels, value, since: now, held: now, firing: false }),
@@ -102,52 +104,75 @@ pub(super) fn is_about(rule: &Rule, trial: &Trial) -> bool {
 }
 
 /// Whether the rule is still in its warmup for this trial.
-fn warming_up(rule: &Rule, trial: &Trial, now: Moment) -> bool {
+pub(super) fn warming_up(rule: &Rule, trial: &Trial, now: Moment) -> bool {
     now.since(trial.view.started) < rule.warmup_ns || trial.view.progress.steps_total < rule.warmup_steps
 }
 
-/// The condition's values, none during warmup.
-fn condition(rule: &Rule, trial: &Trial, now: Moment) -> Values {
-    if warming_up(rule, trial, now) {
-        return Ok(Vec::new());
-    }
-    Scene { trial, now }.eval(&rule.condition)
-}
-
 impl Engine {
-    /// Evaluates every rule over every living trial: a tick's last act.
-    pub(super) fn judge(&mut self, now: Moment) {
-        let policy = self.policy.clone();
+    /// Evaluates every rule and looks what it says of every living trial: a tick's last act.
+    pub(super) fn judge(&mut self, at: i64, now: Moment) {
+        let prepared = self.prepared.clone();
+        if prepared.is_empty() {
+            return;
+        }
         let living: Vec<RunId> = self.living.to_vec();
-        for (index, rule) in policy.rules.iter().enumerate() {
+        let directory = self.directory();
+        for (index, prepared) in prepared.iter().enumerate() {
             let from = (self.meter)();
+            let mut results = self.results(prepared, &directory, at, now);
+            let totals = self.rule_totals.entry(prepared.rule.name.clone()).or_default();
+            totals.evaluations += 1;
+            totals.failures += u64::from(results.is_err());
             let mut firing = Vec::new();
             for run in &living {
-                let doubt = self.doubt(*run, rule, now);
-                let Some(trial) = self.trials.get_mut(run).filter(|t| is_about(rule, t)) else { continue };
-                let totals = self.rule_totals.entry(rule.name.clone()).or_default();
-                totals.evaluations += 1;
-                let values = match doubt {
-                    Some(Doubt::Skip) => continue,
-                    Some(Doubt::Unsure(_)) => Err(Missing(String::new())),
-                    None => condition(rule, trial, now),
-                };
-                let standing = &mut trial.standings[index];
-                let before = standing.state;
-                match values {
-                    Ok(values) => standing.take(rule, values, now),
-                    Err(_) => standing.forget(RuleState::Unknown, now),
-                }
-                if standing.strongest(now).is_some() {
-                    firing.push((*run, before != RuleState::Firing));
-                }
+                firing.extend(self.judge_one(*run, index, prepared, &mut results, now));
             }
-            let totals = self.rule_totals.entry(rule.name.clone()).or_default();
+            let totals = self.rule_totals.entry(prepared.rule.name.clone()).or_default();
             totals.seconds += (self.meter)().saturating_sub(from) as f64 / 1e9;
             for (run, new) in firing {
-                self.fire(run, index, rule, new, now);
+                self.fire(run, index, &prepared.rule, new, now);
             }
         }
+    }
+
+    /// What a rule's results say of one trial; whether it fires, and whether that is new.
+    fn judge_one(
+        &mut self,
+        run: RunId,
+        index: usize,
+        prepared: &Prepared,
+        results: &mut Result<Results, String>,
+        now: Moment,
+    ) -> Option<(RunId, bool)> {
+        let rule = &prepared.rule;
+        let trial = self.trials.get(&run).filter(|t| is_about(rule, t))?;
+        let verdict = match (self.doubt(run, rule, now), results) {
+            (Some(Doubt::Skip), _) => return None,
+            (Some(Doubt::Unsure(_)), _) | (None, Err(_)) => None,
+            (None, Ok(_)) if warming_up(rule, trial, now) => Some((Vec::new(), false)),
+            (None, Ok(results)) => {
+                let met = results.met.remove(&run).unwrap_or_default();
+                let known = !met.is_empty() || self.has_data(run, prepared);
+                known.then(|| (met, results.ambiguous.contains(&run)))
+            }
+        };
+        let standing = &mut self.trials.get_mut(&run)?.standings[index];
+        let before = standing.state;
+        match verdict {
+            Some((met, ambiguous)) => {
+                standing.ambiguous = ambiguous;
+                standing.take(rule, met, now);
+            }
+            None => standing.forget(RuleState::Unknown, now),
+        }
+        standing.strongest(now)?;
+        Some((run, before != RuleState::Firing))
+    }
+
+    /// Whether there is anything that a rule could judge a trial by.
+    fn has_data(&self, run: RunId, prepared: &Prepared) -> bool {
+        let selectors: Vec<&Selector> = prepared.of_trials.iter().collect();
+        prepared.rule.evaluate == Evaluate::Remote || selectors.is_empty() || self.windows.has_any(run, &selectors)
     }
 
     /// A rule fires for a trial.
@@ -163,18 +188,46 @@ impl Engine {
         }
     }
 
-    /// After the fresh look: does the condition still hold?
+    /// After the fresh look: does the condition still hold? A remote rule has no fresher answer than its last.
     pub(super) fn still_holds(&self, run: RunId, index: usize, now: Moment) -> bool {
-        let (Some(trial), Some(rule)) = (self.trials.get(&run), self.policy.rules.get(index)) else { return false };
-        condition(rule, trial, now).is_ok_and(|values| !values.is_empty())
+        let (Some(trial), Some(prepared)) = (self.trials.get(&run), self.prepared.get(index)) else { return false };
+        if warming_up(&prepared.rule, trial, now) {
+            return false;
+        }
+        let rule = &prepared.rule;
+        match rule.evaluate {
+            Evaluate::Remote => {
+                let results = self.results(prepared, &self.directory(), self.windows.time_after(now), now);
+                results.is_ok_and(|r| r.met.contains_key(&run))
+            }
+            Evaluate::Local => {
+                let memory = if rule.confirm_proportional { MemoryRead::Proportional } else { MemoryRead::Private };
+                let fresh = Fresh { windows: &self.windows, view: &trial.view, now, memory };
+                self.holds_for(run, prepared, &fresh, self.windows.time_after(now))
+            }
+        }
     }
 
-    /// Counts a report towards `for_reports`.
+    /// Whether a rule's condition holds for a trial over a source.
+    fn holds_for(&self, run: RunId, prepared: &Prepared, source: &dyn Source, at: i64) -> bool {
+        let Ok(elements) = prepared.evaluate(source, at, &self.evaluation) else { return false };
+        let directory = self.directory();
+        let is_it = |e: &Element| match directory.about(&e.labels, prepared.rule.scope) {
+            About::Trials(runs) => runs.contains(&run),
+            About::Ambiguous(_) => false,
+        };
+        elements.iter().any(is_it)
+    }
+
+    /// Counts a report towards `for_reports`: such a rule is about what was reported just now and nothing else.
     pub(super) fn count_report(&mut self, run: RunId, now: Moment) {
-        let policy = self.policy.clone();
-        for (index, rule) in policy.rules.iter().enumerate().filter(|(_, r)| r.for_reports.is_some()) {
-            let Some(trial) = self.trials.get_mut(&run).filter(|t| is_about(rule, t)) else { continue };
-            let met = condition(rule, trial, now).is_ok_and(|values| !values.is_empty());
+        let prepared = self.prepared.clone();
+        for (index, prepared) in prepared.iter().enumerate().filter(|(_, p)| p.rule.for_reports.is_some()) {
+            let Some(trial) = self.trials.get(&run).filter(|t| is_about(&prepared.rule, t)) else { continue };
+            let source = Present { view: &trial.view, now };
+            let met = !warming_up(&prepared.rule, trial, now)
+                && prepared.evaluate(&source, now.wall_ms, &self.evaluation).is_ok_and(|e| !e.is_empty());
+            let Some(trial) = self.trials.get_mut(&run) else { continue };
             let standing = &mut trial.standings[index];
             standing.met = if met { standing.met + 1 } else { 0 };
         }
@@ -189,7 +242,7 @@ impl Engine {
     }
 
     /// What keeps a rule from judging a trial at this tick.
-    fn doubt(&self, run: RunId, rule: &Rule, now: Moment) -> Option<Doubt> {
+    pub(super) fn doubt(&self, run: RunId, rule: &Rule, now: Moment) -> Option<Doubt> {
         let trial = self.trials.get(&run)?;
         let patience = 3 * self.settings.interval_ns;
         if trial.has_tree() {
@@ -204,28 +257,12 @@ impl Engine {
             return Some(Doubt::Unsure("fewer than two ticks"));
         }
         let gap = self.gap.filter(|gap| trial.view.started <= *gap)?;
-        if now.since(gap) < rule.condition.looks_back() {
+        if now.since(gap) < rule.looks_back_ns {
             return Some(Doubt::Unsure("it looks back on a gap"));
         }
-        let waits = rule.condition.reads_heartbeats() && !trial.heard_since_gap;
+        let waits = rule.reads_heartbeats && !trial.heard_since_gap;
         let within_grace = now.since(gap) < self.settings.gap_grace_ns;
         (waits && within_grace).then_some(Doubt::Unsure("no heartbeat yet since a gap"))
-    }
-
-    /// The rules as they stand for a trial; with `why` in words where a person asks.
-    pub(super) fn rule_views(&self, trial: &Trial, explain: Explain) -> Vec<RuleView> {
-        let about = self.policy.rules.iter().zip(&trial.standings).filter(|(rule, _)| is_about(rule, trial));
-        about
-            .map(|(rule, standing)| RuleView {
-                rule: rule.name.clone(),
-                state: standing.state,
-                since: standing.since,
-                why: match explain {
-                    Explain::No => String::new(),
-                    Explain::Yes => self.why(trial, rule, standing),
-                },
-            })
-            .collect()
     }
 
     /// Everything that is pending or firing.
@@ -236,7 +273,7 @@ impl Engine {
                 alerts.extend(standing.active.iter().map(|active| AlertView {
                     run,
                     rule: rule.name.clone(),
-                    labels: active.labels.clone(),
+                    labels: evidence(&active.labels),
                     firing: active.firing,
                     since: active.since,
                     value: active.value,
@@ -246,51 +283,30 @@ impl Engine {
         alerts
     }
 
-    /// Why a rule stands as it does, in words.
-    fn why(&self, trial: &Trial, rule: &Rule, standing: &Standing) -> String {
-        let now = self.last_tick.unwrap_or(self.now);
-        if let Some(Doubt::Unsure(why)) = self.doubt(trial.run(), rule, now) {
-            return format!("unsure: {why}");
-        }
-        if warming_up(rule, trial, now) {
-            return "in its warmup".to_string();
-        }
-        let seen = reasons::readings(&rule.condition, &trial.view, now);
-        let held = match standing.active.iter().map(|a| now.since(a.since)).max() {
-            Some(ns) if standing.state == RuleState::Pending => {
-                format!("; holds for {} of {}", words::duration(ns), words::duration(rule.hold_ns))
-            }
-            _ => String::new(),
-        };
-        match (Scene { trial, now }).eval(&rule.condition) {
-            Err(Missing(what)) => format!("{}: {what} has no value", rule.words),
-            Ok(values) if values.is_empty() => format!("not {}{seen}{held}", rule.words),
-            Ok(_) => format!("{}{seen}{held}", rule.words),
-        }
-    }
-
-    /// Every trial keeps the windows and standings that the policy asks for; states of rules that stayed the same stay.
+    /// Every trial has a standing for each rule, and what the policy looks back on is kept; states of rules that stayed the
+    /// same stay.
     pub(super) fn adopt(&mut self, old: &[Arc<Rule>], now: Moment) {
         let rules = self.policy.rules.clone();
-        let wanted: Vec<_> = rules.iter().flat_map(|r| r.condition.windows()).collect();
+        self.prepared = rules.iter().map(Prepared::new).collect();
+        let needs: Vec<Need> = self.prepared.iter().flat_map(|p| p.needs(&self.evaluation)).collect();
+        self.windows.keep(&needs);
+        let remote = rules.iter().filter(|r| r.evaluate == Evaluate::Remote);
+        let question = |r: &Arc<Rule>| RemoteQuestion { rule: r.name.clone(), expr: r.expr.clone() };
+        self.ask_elsewhere(remote.map(question).collect());
         let fresh = || Standing { since: now, ..Standing::default() };
         for run in &self.living {
             let Some(trial) = self.trials.get_mut(run) else { continue };
             let before = std::mem::take(&mut trial.standings);
-            let same = |new: &Rule| old.iter().position(|o| o.name == new.name && o.condition == new.condition);
+            let same = |new: &Rule| old.iter().position(|o| o.name == new.name && o.expr == new.expr);
             trial.standings =
                 rules.iter().map(|r| same(r).and_then(|i| before.get(i).cloned()).unwrap_or_else(fresh)).collect();
-            trial.windows.keep(&wanted);
             trial.confirming = None;
         }
     }
 
-    /// A new trial gets standings and windows.
+    /// A new trial gets standings.
     pub(super) fn equip(&self, trial: &mut Trial, now: Moment) {
-        let fresh = Standing { since: now, ..Standing::default() };
-        trial.standings = vec![fresh; self.policy.rules.len()];
-        let wanted: Vec<_> = self.policy.rules.iter().flat_map(|r| r.condition.windows()).collect();
-        trial.windows.keep(&wanted);
+        trial.standings = vec![Standing { since: now, ..Standing::default() }; self.policy.rules.len()];
     }
 }
 
@@ -303,11 +319,8 @@ pub(super) enum Doubt {
     Unsure(&'static str),
 }
 
-/// Whether a person wants to know why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Explain {
-    /// The states are enough.
-    No,
-    /// In words, please.
-    Yes,
+/// Labels that do not choose a trial.
+fn evidence(labels: &Labels) -> Vec<(String, String)> {
+    let rest = labels.pairs().filter(|(name, _)| !["trial", "experiment", NAME].contains(name));
+    rest.map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }

@@ -43,12 +43,23 @@ impl Engine {
         for run in &self.living {
             let Some(trial) = self.trials.get_mut(run) else { continue };
             trial.share_cpu(now);
-            let view = trial.view.clone();
-            trial.windows.sample(&view, now);
         }
-        self.judge(now);
+        let at = self.sample(now);
+        self.judge(at, now);
         self.sweep_again();
         self.retire(now);
+    }
+
+    /// Every series that rules read gets its sample; gives the tick's time, milliseconds since the Unix epoch.
+    fn sample(&mut self, now: Moment) -> i64 {
+        let at = self.windows.begin(now);
+        self.windows.sample_host(&self.host);
+        for run in self.living.iter().chain(&self.ended) {
+            if let Some(trial) = self.trials.get(run) {
+                self.windows.sample(&trial.view, now);
+            }
+        }
+        at
     }
 
     /// Whether a process's system series belong to this trial alone.

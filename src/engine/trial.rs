@@ -7,7 +7,6 @@ use crate::model::{
     ConnId, Exited, Mode, Moment, Name, Pair, Position, ProcKey, ProcessUse, Root, RunId, TrialSpec, TrialState,
     TrialView,
 };
-use crate::state::windows::Windows;
 
 use super::ladder::Stop;
 use super::rules::Standing;
@@ -23,37 +22,6 @@ pub(super) struct Speaker {
     pub key: Option<ProcKey>,
     /// Step, phase and time of its last report.
     pub last: Option<(u64, Option<String>, Moment)>,
-}
-
-/// Phases since the last step, for `except_phases`: when each began.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PhaseLog(pub Vec<(Moment, Option<String>)>);
-
-impl PhaseLog {
-    /// Changes of phase that are remembered between two steps; beyond it the oldest are forgotten and their time counts.
-    const MAX: usize = 1024;
-
-    /// A step came: nothing before it counts any more.
-    pub fn restart(&mut self, now: Moment, phase: Option<String>) {
-        self.0.clear();
-        self.0.push((now, phase));
-    }
-
-    /// The phase is another from now on.
-    pub fn change(&mut self, now: Moment, phase: Option<String>) {
-        if self.0.len() == PhaseLog::MAX {
-            self.0.remove(0);
-        }
-        self.0.push((now, phase));
-    }
-
-    /// Seconds up to `now` that went into one of these phases.
-    pub fn seconds_in(&self, phases: &[String], now: Moment) -> f64 {
-        let ends = self.0.iter().skip(1).map(|(at, _)| *at).chain([now]);
-        let spent =
-            self.0.iter().zip(ends).filter(|((_, phase), _)| phase.as_ref().is_some_and(|p| phases.contains(p)));
-        spent.map(|((from, _), to)| to.seconds_since(*from)).sum()
-    }
 }
 
 /// Where a trial's system series come from.
@@ -90,8 +58,6 @@ pub(super) struct Trial {
     pub counted: Option<u64>,
     /// Samples at the last report.
     pub samples_seen: u64,
-    /// Phases since the last step.
-    pub phase_log: PhaseLog,
     /// Wall seconds by phase since CPU was last shared out.
     pub unshared: BTreeMap<String, f64>,
     /// Since when the phase counts into `unshared`.
@@ -100,8 +66,6 @@ pub(super) struct Trial {
     pub cpu_shared: f64,
     /// Metrics whose NaN or infinity waits for a tick (`false`) or was seen by one (`true`).
     pub held: BTreeMap<String, bool>,
-    /// Windows that rules look back on.
-    pub windows: Windows,
     /// What each rule thinks of it, in the policy's order.
     pub standings: Vec<Standing>,
     /// Complete samples so far.
@@ -190,12 +154,10 @@ impl Trial {
             start_step: 0,
             counted: None,
             samples_seen: 0,
-            phase_log: PhaseLog::default(),
             unshared: BTreeMap::new(),
             phase_counted: now,
             cpu_shared: 0.0,
             held: BTreeMap::new(),
-            windows: Windows::default(),
             standings: Vec::new(),
             complete: 0,
             complete_at: None,

@@ -299,6 +299,10 @@ fn put_progress(pen: &mut Pen, p: &Progress) {
     [p.steps_total, p.samples_total, p.heartbeats].into_iter().for_each(|count| pen.u64(count));
     maybe(pen, p.last_heartbeat, put_moment);
     maybe(pen, p.last_step_at, put_moment);
+    list(pen, p.since_step.iter(), |pen, (phase, seconds)| {
+        pen.text(phase);
+        pen.f64(*seconds);
+    });
     maybe(pen, p.phase.as_deref(), Pen::text);
     maybe(pen, p.phase_since, put_moment);
     list(pen, p.phases.iter(), |pen, (phase, seconds)| {
@@ -325,6 +329,7 @@ fn take_progress(eye: &mut Eye) -> Option<Progress> {
         heartbeats: eye.u64()?,
         last_heartbeat: perhaps(eye, take_moment)?,
         last_step_at: perhaps(eye, take_moment)?,
+        since_step: all(eye, |eye| Some((eye.text()?.to_string(), eye.f64()?)))?,
         phase: perhaps(eye, |eye| eye.text().map(str::to_string))?,
         phase_since: perhaps(eye, take_moment)?,
         phases: all(eye, |eye| Some((eye.text()?.to_string(), take_seconds(eye)?)))?,

@@ -12,6 +12,7 @@ mod remote;
 mod rule;
 mod sample;
 mod server;
+mod shorthand;
 mod talk;
 mod time;
 mod view;
@@ -28,12 +29,13 @@ pub use limits::{DropReason, Limits};
 pub use name::{BadName, ConnId, Name, RunId, StopId};
 pub use process::{ExitStatus, ExitUsage, Peer, Position, ProcKey, Root};
 pub use remote::{RemoteAnswer, RemoteOutcome, RemoteQuestion, RemoteSeries};
-pub use rule::{Action, Arithmetic, Comparison, Expr, Filter, Guard, Policy, Rule, Selector, Settings};
+pub use rule::{Action, Evaluate, Filter, Guard, Measure, Policy, Rule, Scope, Settings};
 pub use sample::{HostSample, Memory, Pair, ProcSample, RunState, SourceName, Tick, TreeSample};
 pub use server::{Access, Endpoint, Password, RemoteServer, Secret, TlsFiles};
+pub use shorthand::{Arithmetic, Comparison, SeriesName, Shorthand};
 pub use talk::{ErrorCode, Refusal, Reply, Request, StopRequest, WatchRequest, Welcome};
 pub use time::{MILLI, Moment, SECOND};
 pub use view::{
-    AlertView, Exit, ExitCause, MetricView, Progress, RuleState, RuleTotals, RuleView, STEP_BUCKETS, Snapshot,
-    StepTimes, StopOutcome, StopView, Totals, TrialState, TrialView,
+    AlertView, Exit, ExitCause, MetricView, PartView, Progress, RuleState, RuleTotals, RuleView, STEP_BUCKETS,
+    Snapshot, StepTimes, StopOutcome, StopView, Totals, TrialState, TrialView,
 };

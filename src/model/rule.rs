@@ -4,168 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Ladder, Limits, RemoteServer};
-
-/// Comparison operators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    /// `>`
-    Above,
-    /// `>=`
-    AtLeast,
-    /// `<`
-    Below,
-    /// `<=`
-    AtMost,
-}
-
-impl Comparison {
-    /// The operator as PromQL writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Comparison::Above => ">",
-            Comparison::AtLeast => ">=",
-            Comparison::Below => "<",
-            Comparison::AtMost => "<=",
-        }
-    }
-
-    /// Whether it holds. Never for NaN.
-    pub fn holds(self, a: f64, b: f64) -> bool {
-        match self {
-            Comparison::Above => a > b,
-            Comparison::AtLeast => a >= b,
-            Comparison::Below => a < b,
-            Comparison::AtMost => a <= b,
-        }
-    }
-}
-
-/// Arithmetic operators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arithmetic {
-    /// `-`
-    Minus,
-    /// `*`
-    Times,
-    /// `/`
-    Over,
-}
-
-/// A series of one trial by name and labels; several may match (`trial_gpu_memory_bytes` of two GPUs).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Selector {
-    /// A name of the metrics table, `_sum` and `_count` of a histogram included.
-    pub metric: String,
-    /// Labels that must be equal.
-    pub labels: Vec<(String, String)>,
-}
-
-/// The small expression tree that the shorthand compiles to. Like PromQL it yields a set of labelled values, here for one
-/// trial at a time; a comparison filters.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Expr {
-    /// A constant.
-    Number(f64),
-    /// The tick's time, seconds since the Unix epoch (`time()`).
-    Now,
-    /// The sample of this tick.
-    Series(Selector),
-    /// The samples of this tick of every matching series, added up (`sum by (trial, experiment)`): CPU over its modes.
-    Sum(Selector),
-    /// Mean of the samples in the window (`avg_over_time`).
-    Mean(Selector, u64),
-    /// Increase a second over the window (`rate`).
-    Rate(Selector, u64),
-    /// Seconds since the last step, time in these phases left out; nothing before the first step or after `done`.
-    SinceStep(Vec<String>),
-    /// Seconds since hello while no step has come.
-    SinceHello,
-    /// Two values with equal labels (or a number) become one.
-    Arithmetic(Arithmetic, Box<Expr>, Box<Expr>),
-    /// Keeps the left values for which it holds.
-    Compare(Comparison, Box<Expr>, Box<Expr>),
-    /// Keeps the values that are NaN (`x != x`).
-    IsNan(Box<Expr>),
-    /// Keeps the values that are NaN or infinite.
-    NotFinite(Box<Expr>),
-    /// The first one's values, if every one has some.
-    All(Vec<Expr>),
-    /// The values of any.
-    Any(Vec<Expr>),
-}
-
-impl Expr {
-    /// How far back it looks, nanoseconds.
-    pub fn looks_back(&self) -> u64 {
-        self.fold(&|e| match e {
-            Expr::Mean(_, ns) | Expr::Rate(_, ns) => *ns,
-            _ => 0,
-        })
-    }
-
-    /// Whether it is about heartbeats: after a gap such a rule waits for a new one.
-    pub fn reads_heartbeats(&self) -> bool {
-        let of = |name: &str| (name == "trial_last_heartbeat_timestamp_seconds") as u64;
-        let reads = |e: &Expr| match e {
-            Expr::SinceStep(_) | Expr::SinceHello => 1,
-            Expr::Series(s) | Expr::Sum(s) | Expr::Mean(s, _) | Expr::Rate(s, _) => of(&s.metric),
-            _ => 0,
-        };
-        self.fold(&reads) > 0
-    }
-
-    /// Whether it reads what the trainer measured: such a rule is a learning rule.
-    pub fn reads_learning(&self) -> bool {
-        let of = |name: &str| (name.starts_with("trial_metric") || name == "trial_steps_since_best") as u64;
-        let reads = |e: &Expr| match e {
-            Expr::Series(s) | Expr::Sum(s) | Expr::Mean(s, _) | Expr::Rate(s, _) => of(&s.metric),
-            _ => 0,
-        };
-        self.fold(&reads) > 0
-    }
-
-    /// Whether it reads a series of a metric whose name fits.
-    pub fn reads(&self, fits: &dyn Fn(&str) -> bool) -> bool {
-        let of = |e: &Expr| match e {
-            Expr::Series(s) | Expr::Sum(s) | Expr::Mean(s, _) | Expr::Rate(s, _) => fits(&s.metric) as u64,
-            _ => 0,
-        };
-        self.fold(&of) > 0
-    }
-
-    /// Every window it reads: selector and length in nanoseconds.
-    pub fn windows(&self) -> Vec<(Selector, u64)> {
-        let mut found = Vec::new();
-        self.visit(&mut |e| {
-            if let Expr::Mean(s, ns) | Expr::Rate(s, ns) = e {
-                found.push((s.clone(), *ns));
-            }
-        });
-        found
-    }
-
-    /// The largest value that `of` gives for any node.
-    fn fold(&self, of: &dyn Fn(&Expr) -> u64) -> u64 {
-        let mut most = 0;
-        self.visit(&mut |e| most = most.max(of(e)));
-        most
-    }
-
-    /// Calls `see` for this node and all below it.
-    pub fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Expr)) {
-        see(self);
-        match self {
-            Expr::Arithmetic(_, a, b) | Expr::Compare(_, a, b) => {
-                a.visit(see);
-                b.visit(see);
-            }
-            Expr::IsNan(a) | Expr::NotFinite(a) => a.visit(see),
-            Expr::All(all) | Expr::Any(all) => all.iter().for_each(|e| e.visit(see)),
-            _ => {}
-        }
-    }
-}
+use super::{Ladder, Limits, RemoteServer, Shorthand};
 
 /// What a firing rule does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -200,10 +39,24 @@ pub struct Rule {
     pub name: Arc<str>,
     /// File and line, for messages.
     pub place: (PathBuf, usize),
-    /// What must hold.
-    pub condition: Expr,
-    /// The condition in words, for reasons: `memory > 512 MiB`.
+    /// What must hold, in PromQL.
+    pub expr: Arc<str>,
+    /// The same as it was written, where it was written in the shorthand; reasons are told from it.
+    pub shorthand: Option<Shorthand>,
+    /// The condition in words, for reasons: `memory > 512 MiB`; PromQL as it is.
     pub words: String,
+    /// In which unit its values are, for reasons.
+    pub measure: Measure,
+    /// Whom a result may be about.
+    pub scope: Scope,
+    /// Who evaluates it.
+    pub evaluate: Evaluate,
+    /// How far back the expression looks, nanoseconds.
+    pub looks_back_ns: u64,
+    /// It is about heartbeats: after a gap it waits for a new one.
+    pub reads_heartbeats: bool,
+    /// It reads what the trainer measured: the guard protects trials from it.
+    pub learns: bool,
     /// How long it must hold, nanoseconds (`for`).
     pub hold_ns: u64,
     /// How long it goes on firing after it no longer holds, nanoseconds.
@@ -224,6 +77,8 @@ pub struct Rule {
     pub observe: bool,
     /// At most so many stops in so many nanoseconds, per experiment.
     pub max_stops: Option<(u32, u64)>,
+    /// Before the first rung the condition must hold with proportional memory in place of RSS - shared, too.
+    pub confirm_proportional: bool,
     /// No new stop by it while any stop is under way or less than so many nanoseconds over.
     pub serial_ns: Option<u64>,
     /// A stop takes the whole group.
@@ -232,11 +87,38 @@ pub struct Rule {
     pub summary: Option<String>,
 }
 
-impl Rule {
-    /// Whether the guard protects trials from it.
-    pub fn learns(&self) -> bool {
-        self.condition.reads_learning()
-    }
+/// A unit in which values are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Measure {
+    /// None, or not known.
+    #[default]
+    Plain,
+    /// Bytes.
+    Bytes,
+    /// Seconds.
+    Seconds,
+}
+
+/// Whom a result without the label `trial` is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Nobody: a result names its trial.
+    #[default]
+    Trial,
+    /// All running trials of the experiment that it names.
+    Experiment,
+    /// All running trials.
+    All,
+}
+
+/// Who evaluates a rule's expression.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Evaluate {
+    /// The sidecar, over its own windows.
+    #[default]
+    Local,
+    /// A Prometheus or its like, over all hosts.
+    Remote,
 }
 
 /// The brake on learning rules.
@@ -274,6 +156,8 @@ pub struct Policy {
 pub struct Settings {
     /// Time between ticks, nanoseconds.
     pub interval_ns: u64,
+    /// How far back the last sample of a series may lie, nanoseconds.
+    pub lookback_ns: u64,
     /// No signal, no ask: only say what would be done.
     pub observe: bool,
     /// How long a heartbeat rule waits for a new heartbeat after a gap, nanoseconds.
@@ -291,6 +175,8 @@ impl Default for Settings {
         const MINUTE: u64 = 60 * super::SECOND;
         Settings {
             interval_ns: super::SECOND,
+            // Prometheus's `query.lookback-delta`.
+            lookback_ns: 5 * MINUTE,
             observe: false,
             gap_grace_ns: MINUTE,
             ended_retention_ns: 15 * MINUTE,

@@ -193,6 +193,17 @@ pub struct RuleView {
     pub since: Moment,
     /// In words why it is so: the values it saw, what is missing, what holds it back.
     pub why: String,
+    /// The parts of its expression, from the whole to the series; only where a person asks.
+    pub parts: Vec<PartView>,
+}
+
+/// A part of a rule's expression and what it gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartView {
+    /// The part, as PromQL.
+    pub text: String,
+    /// Its value for the trial.
+    pub value: String,
 }
 
 /// A stop under way, or the one that ended the trial.
@@ -283,6 +294,8 @@ pub struct Progress {
     pub last_heartbeat: Option<Moment>,
     /// The last time the step moved.
     pub last_step_at: Option<Moment>,
+    /// Seconds since then in phases that are over, `""` for none; of the phase it is in see [`Progress::since_step_in`].
+    pub since_step: BTreeMap<String, f64>,
     /// The phase it is in.
     pub phase: Option<String>,
     /// Since when it is in that phase.
@@ -293,6 +306,35 @@ pub struct Progress {
     pub step_times: StepTimes,
     /// Steps of the workers, where there is more than one.
     pub workers: BTreeMap<String, u64>,
+}
+
+impl Progress {
+    /// Since when the time since the last step goes to the phase it is in: the step or the phase, what came later.
+    fn idle_from(&self) -> Option<Moment> {
+        let step = self.last_step_at?;
+        Some(self.phase_since.map_or(step, |phase| phase.max(step)))
+    }
+
+    /// Seconds since the last step by phase, `""` for none; nothing before the first step.
+    pub fn since_step_in(&self, now: Moment) -> BTreeMap<&str, f64> {
+        let Some(from) = self.idle_from() else { return BTreeMap::new() };
+        let mut all: BTreeMap<&str, f64> = self.since_step.iter().map(|(p, s)| (p.as_str(), *s)).collect();
+        *all.entry(self.phase.as_deref().unwrap_or("")).or_default() += now.seconds_since(from);
+        all
+    }
+
+    /// The phase it is in is about to change: its share of the time since the last step is put by.
+    pub fn close_phase(&mut self, now: Moment) {
+        if let Some(from) = self.idle_from() {
+            *self.since_step.entry(self.phase.clone().unwrap_or_default()).or_default() += now.seconds_since(from);
+        }
+    }
+
+    /// A step came: nothing before it counts any more.
+    pub fn step_moved(&mut self, now: Moment) {
+        self.last_step_at = Some(now);
+        self.since_step.clear();
+    }
 }
 
 /// Counters that stay after the end.

@@ -1,5 +1,7 @@
 //! The shorthand's meaning: a condition as an expression.
 
+use std::ops::Range;
+
 use toml::Spanned;
 
 use super::Context;
@@ -7,11 +9,11 @@ use super::file::{File, Scalar};
 use super::names::{self, BadMetric, HOST, Quantity};
 use super::syntax::ConditionFile;
 use super::units::{self, Threshold, Unit};
-use super::words;
-use crate::model::{Arithmetic, Comparison, Expr, SECOND, Selector};
+use super::{trend, words};
+use crate::model::{Arithmetic, Comparison, SECOND, SeriesName, Shorthand};
 
 /// Compiles a rule's condition; `None` where it cannot be, with the reasons among the findings.
-pub(super) fn compile(file: &File, context: &Context, read: &ConditionFile) -> Option<Expr> {
+pub(super) fn compile(file: &File, context: &Context, read: &ConditionFile) -> Option<Shorthand> {
     let expr = match &read.all {
         Some(parts) => all(file, context, read, parts),
         None => single(file, context, read),
@@ -26,13 +28,13 @@ pub(super) fn compile(file: &File, context: &Context, read: &ConditionFile) -> O
 }
 
 /// Whether some part of it reads the trial: the host's metrics alone choose nobody.
-fn about_a_trial(expr: &Expr) -> bool {
+fn about_a_trial(expr: &Shorthand) -> bool {
     let mut progress = false;
-    expr.visit(&mut |e| progress |= matches!(e, Expr::SinceStep(_) | Expr::SinceHello));
+    expr.visit(&mut |e| progress |= matches!(e, Shorthand::SinceStep(_) | Shorthand::SinceHello));
     progress || expr.reads(&|metric| !metric.starts_with(HOST))
 }
 
-fn all(file: &File, context: &Context, read: &ConditionFile, parts: &[ConditionFile]) -> Option<Expr> {
+fn all(file: &File, context: &Context, read: &ConditionFile, parts: &[ConditionFile]) -> Option<Shorthand> {
     let key = read.all_key.clone().unwrap_or(read.span.clone());
     if read.metric.is_some() || is_progress(read) || has_bounds(read) {
         let hint = "move the other condition into `all`, as one more { ... }";
@@ -56,7 +58,12 @@ fn all(file: &File, context: &Context, read: &ConditionFile, parts: &[ConditionF
     }
     // The first one's values become the result: they must be the trial's, not the host's.
     compiled.sort_by_key(|e| !about_a_trial(e));
-    if compiled.len() == 1 { compiled.pop() } else { Some(Expr::All(compiled)) }
+    if compiled.len() == 1 { compiled.pop() } else { Some(Shorthand::All(compiled)) }
+}
+
+/// Whether anything of the shorthand stands there.
+pub(super) fn is_there(read: &ConditionFile) -> bool {
+    read.metric.is_some() || read.all.is_some() || is_progress(read) || has_bounds(read) || trend::is_trend(read)
 }
 
 fn is_progress(read: &ConditionFile) -> bool {
@@ -67,12 +74,14 @@ fn has_bounds(read: &ConditionFile) -> bool {
     read.above.is_some() || read.below.is_some() || read.nan.is_some()
 }
 
-fn single(file: &File, context: &Context, read: &ConditionFile) -> Option<Expr> {
+fn single(file: &File, context: &Context, read: &ConditionFile) -> Option<Shorthand> {
     if let (Some(span), None) = (&read.except_key, &read.no_progress_for) {
         let hint = "write no_progress_for = \"10m\" beside it";
         file.error("missing-key", span.clone(), "`except_phases` belongs to `no_progress_for`", hint);
     }
+    trend::lone_keys(file, read);
     match (&read.metric, is_progress(read)) {
+        (Some(metric), false) if trend::is_trend(read) => trend::compile(file, context, read, metric),
         (Some(metric), true) => {
             let hint = "write two rules for either of them, or all = [ { ... }, { ... } ] for both at once";
             let message = "`metric` stands beside `no_progress_for` or `startup_limit`: two conditions in one";
@@ -86,6 +95,16 @@ fn single(file: &File, context: &Context, read: &ConditionFile) -> Option<Expr> 
             None
         }
         (None, true) => progress(read),
+        (None, false) if trend::is_trend(read) && !read.excused => {
+            let hint = "write metric = \"memory\", another short name, or a metric your trainer reports";
+            file.error(
+                "missing-key",
+                read.span.clone(),
+                "`grows`, `will_reach` or `patience` without a `metric`",
+                hint,
+            );
+            None
+        }
         (None, false) => {
             if !read.excused {
                 missing(file, read);
@@ -109,22 +128,22 @@ fn short_list() -> String {
     names::short_names().collect::<Vec<_>>().join(", ")
 }
 
-fn progress(read: &ConditionFile) -> Option<Expr> {
-    let longer = |what: Expr, ns: u64| {
-        let limit = Expr::Number(ns as f64 / SECOND as f64);
-        Expr::Compare(Comparison::Above, Box::new(what), Box::new(limit))
+fn progress(read: &ConditionFile) -> Option<Shorthand> {
+    let longer = |what: Shorthand, ns: u64| {
+        let limit = Shorthand::Number(ns as f64 / SECOND as f64);
+        Shorthand::Compare(Comparison::Above, Box::new(what), Box::new(limit))
     };
     let except = read.except_phases.iter().flatten().map(|p| p.get_ref().clone()).collect();
-    let stalled = read.no_progress_for.as_ref().map(|ns| longer(Expr::SinceStep(except), *ns.get_ref()));
-    let late = read.startup_limit.as_ref().map(|ns| longer(Expr::SinceHello, *ns.get_ref()));
+    let stalled = read.no_progress_for.as_ref().map(|ns| longer(Shorthand::SinceStep(except), *ns.get_ref()));
+    let late = read.startup_limit.as_ref().map(|ns| longer(Shorthand::SinceHello, *ns.get_ref()));
     match (stalled, late) {
-        (Some(a), Some(b)) => Some(Expr::Any(vec![a, b])),
+        (Some(a), Some(b)) => Some(Shorthand::Any(vec![a, b])),
         (a, b) => a.or(b),
     }
 }
 
 /// `metric` with above, below, nan, mean_over.
-fn bounds(file: &File, context: &Context, read: &ConditionFile, metric: &Spanned<String>) -> Option<Expr> {
+fn bounds(file: &File, context: &Context, read: &ConditionFile, metric: &Spanned<String>) -> Option<Shorthand> {
     let quantity = quantity(file, context, metric)?;
     let subject = subject(file, context, read, &quantity)?;
     if read.above.is_none() && read.below.is_none() {
@@ -146,19 +165,23 @@ fn bounds(file: &File, context: &Context, read: &ConditionFile, metric: &Spanned
     let mut expr = subject.clone();
     for (comparison, bound) in [(Comparison::Above, above), (Comparison::Below, below)] {
         if let Some(bound) = bound {
-            expr = Expr::Compare(comparison, Box::new(expr), Box::new(right_side(bound)));
+            expr = Shorthand::Compare(comparison, Box::new(expr), Box::new(right_side(bound)));
         }
     }
     let nan_is_bad = quantity.reported && read.nan.as_ref().is_none_or(|n| *n.get_ref());
-    Some(if nan_is_bad { Expr::Any(vec![expr, Expr::IsNan(Box::new(subject))]) } else { expr })
+    Some(if nan_is_bad { Shorthand::Any(vec![expr, Shorthand::IsNan(Box::new(subject))]) } else { expr })
 }
 
-fn right_side(bound: Threshold) -> Expr {
+fn right_side(bound: Threshold) -> Shorthand {
     match bound {
-        Threshold::Number(n) => Expr::Number(n),
+        Threshold::Number(n) => Shorthand::Number(n),
         Threshold::ShareOfLimit(share) => {
-            let limit = Selector { metric: words::LIMIT.to_string(), labels: Vec::new() };
-            Expr::Arithmetic(Arithmetic::Times, Box::new(Expr::Series(limit)), Box::new(Expr::Number(share)))
+            let limit = SeriesName { metric: words::LIMIT.to_string(), labels: Vec::new() };
+            Shorthand::Arithmetic(
+                Arithmetic::Times,
+                Box::new(Shorthand::Series(limit)),
+                Box::new(Shorthand::Number(share)),
+            )
         }
     }
 }
@@ -169,15 +192,15 @@ fn only_nan(
     read: &ConditionFile,
     metric: &Spanned<String>,
     quantity: &Quantity,
-    subject: Expr,
-) -> Option<Expr> {
+    subject: Shorthand,
+) -> Option<Shorthand> {
     match &read.nan {
         Some(nan) if *nan.get_ref() => {
             if !quantity.reported {
                 let message = format!("`{}` is never NaN: this rule cannot fire", quantity.name);
                 file.warning("never-true", nan.span(), message, "only what a trainer reports can be NaN");
             }
-            return Some(Expr::NotFinite(Box::new(subject)));
+            return Some(Shorthand::NotFinite(Box::new(subject)));
         }
         _ if read.excused => {}
         _ => {
@@ -191,7 +214,7 @@ fn only_nan(
     None
 }
 
-fn quantity(file: &File, context: &Context, metric: &Spanned<String>) -> Option<Quantity> {
+pub(super) fn quantity(file: &File, context: &Context, metric: &Spanned<String>) -> Option<Quantity> {
     let name = metric.get_ref();
     let (message, hint) = match names::look_up(name) {
         Ok(found) => {
@@ -230,7 +253,7 @@ fn warn_of_no_source(file: &File, context: &Context, metric: &Spanned<String>, f
 }
 
 /// What is compared: the quantity itself, or its mean.
-fn subject(file: &File, context: &Context, read: &ConditionFile, quantity: &Quantity) -> Option<Expr> {
+fn subject(file: &File, context: &Context, read: &ConditionFile, quantity: &Quantity) -> Option<Shorthand> {
     let window = read.mean_over.as_ref().map(|w| *w.get_ref());
     let Some(expr) = quantity.reading.expr(window) else {
         let span = read.mean_over.as_ref().map_or(read.span.clone(), |w| w.span());
@@ -238,40 +261,42 @@ fn subject(file: &File, context: &Context, read: &ConditionFile, quantity: &Quan
         file.error("no-mean", span, message, "leave mean_over out");
         return None;
     };
-    let shortest = context.interval_ns.saturating_mul(2);
-    if expr.looks_back() > 0 && expr.looks_back() < shortest {
+    if expr.looks_back() > 0 {
         let span = read.mean_over.as_ref().map(|w| w.span());
         let span = span.or(read.metric.as_ref().map(|m| m.span())).unwrap_or(read.span.clone());
-        let interval = words::duration(context.interval_ns);
-        let message = format!(
-            "a window of {} is shorter than two samples at an interval of {interval}",
-            words::duration(expr.looks_back())
-        );
-        let hint = format!("write mean_over = \"{}\" or longer, or take a shorter interval", words::duration(shortest));
-        file.error("short-window", span, message, &hint);
-        return None;
+        check_window(file, context, expr.looks_back(), span, "mean_over")?;
     }
-    warn_of_a_long_window(file, context, read, expr.looks_back());
     Some(expr)
 }
 
-/// From so many samples on a window is dear: 16 bytes a sample, 1.6 MB a series and trial.
-const MANY_SAMPLES: u64 = 100_000;
-
-fn warn_of_a_long_window(file: &File, context: &Context, read: &ConditionFile, window: u64) {
+/// A window must hold two samples; one that holds very many is dear.
+pub(super) fn check_window(file: &File, context: &Context, window: u64, span: Range<usize>, key: &str) -> Option<()> {
+    let shortest = context.interval_ns.saturating_mul(2);
+    if window < shortest {
+        let interval = words::duration(context.interval_ns);
+        let message =
+            format!("a window of {} is shorter than two samples at an interval of {interval}", words::duration(window));
+        let hint = format!("write {key} = \"{}\" or longer, or take a shorter interval", words::duration(shortest));
+        file.error("short-window", span, message, &hint);
+        return None;
+    }
     let samples = window / context.interval_ns.max(1);
-    if let Some(mean_over) = read.mean_over.as_ref().filter(|_| samples > MANY_SAMPLES) {
+    if samples > MANY_SAMPLES {
         let message = format!(
             "a window of {} holds {samples} samples, {} for each series of each trial",
             words::duration(window),
             words::bytes(samples as f64 * 16.0)
         );
-        file.warning("long-window", mean_over.span(), message, "write a shorter mean_over");
+        file.warning("long-window", span, message, &format!("write a shorter {key}"));
     }
+    Some(())
 }
 
+/// From so many samples on a window is dear: 16 bytes a sample, 1.6 MB a series and trial.
+const MANY_SAMPLES: u64 = 100_000;
+
 /// A bound, in the unit of what it bounds.
-fn threshold(file: &File, quantity: &Quantity, key: &str, scalar: &Spanned<Scalar>) -> Option<Threshold> {
+pub(super) fn threshold(file: &File, quantity: &Quantity, key: &str, scalar: &Spanned<Scalar>) -> Option<Threshold> {
     let found = units::threshold(scalar.get_ref(), quantity.unit, quantity.of_limit);
     let bound = match found {
         Ok(bound) => bound,
@@ -356,7 +381,7 @@ mod tests {
     use crate::policy::syntax;
 
     /// The condition of the one rule in a text, and the codes of what was found.
-    fn compiled(keys: &str) -> (Option<Expr>, Vec<&'static str>) {
+    fn compiled(keys: &str) -> (Option<Shorthand>, Vec<&'static str>) {
         let file = File::new(Path::new("p.toml"), &format!("[[rule]]\nname = \"a\"\n{keys}\n"));
         let read = syntax::read(&file);
         let expr = compile(&file, &Context::default(), &read.rules[0].condition);
@@ -367,7 +392,7 @@ mod tests {
     fn the_first_of_all_is_about_the_trial() {
         let host = "{ metric = \"earlystop_host_memory_available_bytes\", below = \"1 GB\" }";
         let memory = "{ metric = \"memory\", above = 5 }";
-        let (Some(Expr::All(parts)), codes) = compiled(&format!("all = [ {host}, {memory} ]")) else {
+        let (Some(Shorthand::All(parts)), codes) = compiled(&format!("all = [ {host}, {memory} ]")) else {
             panic!("no All")
         };
         assert!(codes.is_empty());

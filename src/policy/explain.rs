@@ -1,112 +1,106 @@
-//! Expressions as PromQL, for `check --explain`.
+//! The shorthand as PromQL: what is evaluated, and what `check --explain` prints.
 
 use super::names::HOST;
 use super::words;
-use crate::model::{Arithmetic, Comparison, Expr, Selector};
+use crate::model::{Arithmetic, Comparison, MILLI, SECOND, SeriesName, Shorthand};
+use crate::state::table::{self, Kind};
 
-/// The expression as PromQL. What PromQL has no words for (time since the last step, phases left out) is the nearest
-/// query there is, and a comment line before it says what is done instead.
-pub fn explain(expr: &Expr) -> String {
-    let mut notes = Vec::new();
-    let query = promql(expr, &mut notes);
-    notes.push(query);
-    notes.join("\n")
-}
-
-fn promql(expr: &Expr, notes: &mut Vec<String>) -> String {
-    match expr {
-        Expr::Number(n) => number(*n),
-        Expr::Now => "time()".to_string(),
-        Expr::Series(s) => selector(s),
-        Expr::Sum(s) => format!("sum by (trial, experiment) ({})", selector(s)),
-        Expr::Mean(s, ns) => format!("avg_over_time({}[{}])", selector(s), words::duration(*ns)),
-        Expr::Rate(s, ns) => format!("rate({}[{}])", selector(s), words::duration(*ns)),
-        Expr::SinceStep(except) => since_step(except, notes),
-        Expr::SinceHello => since_hello(notes),
-        Expr::Arithmetic(op, a, b) => {
+/// The condition as PromQL.
+pub fn explain(condition: &Shorthand) -> String {
+    match condition {
+        Shorthand::Number(n) => number(*n),
+        Shorthand::Now => "time()".to_string(),
+        Shorthand::Series(s) => series(s),
+        Shorthand::Sum(s) => format!("sum by (trial, experiment) ({})", series(s)),
+        Shorthand::Mean(s, ns) => format!("avg_over_time({}[{}])", series(s), period(*ns)),
+        Shorthand::Rate(s, ns) => format!("rate({}[{}])", series(s), period(*ns)),
+        Shorthand::Growth(s, ns) => format!("{}({}[{}])", growth(s), series(s), period(*ns)),
+        Shorthand::Forecast(s, trend_ns, within_ns) => {
+            let seconds = number(*within_ns as f64 / SECOND as f64);
+            format!("predict_linear({}[{}], {seconds})", series(s), period(*trend_ns))
+        }
+        Shorthand::SinceStep(except) => since_step(except),
+        Shorthand::SinceHello => "trial_startup_seconds".to_string(),
+        Shorthand::Arithmetic(op, a, b) => {
             let sign = match op {
                 Arithmetic::Minus => "-",
                 Arithmetic::Times => "*",
                 Arithmetic::Over => "/",
             };
-            format!("{} {sign} {}", operand(a, notes), operand(b, notes))
+            format!("{} {sign} {}", operand(a), operand(b))
         }
-        Expr::Compare(Comparison::Above, a, b) if matches!(**a, Expr::SinceStep(_) | Expr::SinceHello) => {
-            progress(a, b, notes)
-        }
-        Expr::Compare(op, a, b) => format!("{} {} {}", operand(a, notes), op.as_str(), operand(b, notes)),
-        Expr::IsNan(a) => {
-            let a = operand(a, notes);
+        Shorthand::Compare(op, a, b) => comparison(*op, a, b),
+        Shorthand::IsNan(a) => {
+            let a = operand(a);
             format!("{a} != {a}")
         }
-        Expr::NotFinite(a) => {
-            let a = operand(a, notes);
+        Shorthand::NotFinite(a) => {
+            let a = operand(a);
             format!("{a} != {a} or {a} == Inf or {a} == -Inf")
         }
-        Expr::All(all) => together(all, notes),
-        Expr::Any(any) => {
-            let parts: Vec<String> = any.iter().map(|e| operand(e, notes)).collect();
-            parts.join(" or ")
-        }
+        Shorthand::All(all) => together(all),
+        Shorthand::Any(any) => any.iter().map(operand).collect::<Vec<_>>().join(" or "),
     }
 }
 
 /// A part of a larger query, in parentheses where it needs them.
-fn operand(expr: &Expr, notes: &mut Vec<String>) -> String {
-    let text = promql(expr, notes);
-    match expr {
-        Expr::Arithmetic(..)
-        | Expr::Compare(..)
-        | Expr::IsNan(_)
-        | Expr::NotFinite(_)
-        | Expr::All(_)
-        | Expr::Any(_) => {
-            format!("({text})")
-        }
+fn operand(condition: &Shorthand) -> String {
+    let text = explain(condition);
+    match condition {
+        Shorthand::Arithmetic(..)
+        | Shorthand::Compare(..)
+        | Shorthand::IsNan(_)
+        | Shorthand::NotFinite(_)
+        | Shorthand::All(_)
+        | Shorthand::Any(_) => format!("({text})"),
         _ => text,
     }
 }
 
+/// A trend of a window that is not full yet would see a start for a slope: the series must have been there at its
+/// beginning.
+fn comparison(op: Comparison, a: &Shorthand, b: &Shorthand) -> String {
+    let compared = format!("{} {} {}", operand(a), op.as_str(), operand(b));
+    match a {
+        Shorthand::Forecast(s, trend_ns, _) => format!("{compared} and {} offset {}", series(s), period(*trend_ns)),
+        _ => compared,
+    }
+}
+
 /// `and` over labels that both sides have: of the trial, or none for the host.
-fn together(all: &[Expr], notes: &mut Vec<String>) -> String {
+fn together(all: &[Shorthand]) -> String {
     let mut out = String::new();
     for (i, part) in all.iter().enumerate() {
         let on = if part.reads(&|metric| metric.starts_with(HOST)) { "on ()" } else { "on (trial, experiment)" };
         let joint = if i == 0 { String::new() } else { format!(" and {on} ") };
-        out += &format!("{joint}{}", operand(part, notes));
+        out += &format!("{joint}{}", operand(part));
     }
     out
 }
 
-/// The bound on the time without a step.
-fn progress(what: &Expr, bound: &Expr, notes: &mut Vec<String>) -> String {
-    let Expr::Number(seconds) = bound else { return promql(what, notes) };
-    let window = words::duration((seconds * 1e9) as u64);
-    match what {
-        Expr::SinceStep(except) => {
-            since_step(except, notes);
-            format!("increase(trial_steps_total[{window}]) == 0 and trial_steps_total > 0")
+/// Time since the last step, phases left out: the phases are regular expressions' alternatives, their own signs escaped.
+fn since_step(except: &[String]) -> String {
+    let left_out = match except {
+        [] => String::new(),
+        phases => {
+            let escaped: Vec<String> = phases.iter().map(|p| regex::escape(p)).collect();
+            format!("{{phase!~\"{}\"}}", escape(&escaped.join("|")))
         }
-        _ => {
-            since_hello(notes);
-            let late = format!("time() - trial_start_time_seconds > {}", number(*seconds));
-            format!("{late} and trial_steps_total == 0 and trial_heartbeats_total > 0")
-        }
+    };
+    format!("sum by (trial, experiment) (trial_since_step_seconds{left_out})")
+}
+
+/// What grows: a counter by increases, a gauge by the difference.
+fn growth(s: &SeriesName) -> &'static str {
+    match table::trial_metric(&s.metric).map(|row| row.kind) {
+        Some(Kind::Counter) => "increase",
+        _ => "delta",
     }
 }
 
-fn since_step(except: &[String], notes: &mut Vec<String>) -> String {
-    let without = match except {
-        [] => String::new(),
-        phases => format!(", time in the phases {} left out", phases.join(", ")),
-    };
-    notes.push(format!("# built in: seconds since the last step{without}; the nearest PromQL:"));
-    "time() - trial_last_heartbeat_timestamp_seconds".to_string()
-}
-
-fn since_hello(notes: &mut Vec<String>) -> String {
-    notes.push("# built in: seconds since hello while no step has come; the nearest PromQL:".to_string());
-    "time() - trial_start_time_seconds".to_string()
+/// A window; PromQL knows no shorter time than a millisecond.
+fn period(ns: u64) -> String {
+    words::duration(ns.max(MILLI) / MILLI * MILLI)
 }
 
 fn number(n: f64) -> String {
@@ -119,7 +113,7 @@ fn number(n: f64) -> String {
     }
 }
 
-fn selector(s: &Selector) -> String {
+fn series(s: &SeriesName) -> String {
     if s.labels.is_empty() {
         return s.metric.clone();
     }

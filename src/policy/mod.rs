@@ -25,18 +25,24 @@ mod remote;
 pub mod template;
 pub mod words;
 
+mod carries;
 mod condition;
 mod explain;
+mod expression;
 mod file;
 mod ladders;
+mod lints;
 mod load;
 mod names;
+mod reads;
 mod rules;
 mod syntax;
+mod trend;
 mod units;
 
 pub use config::Config;
 pub use explain::explain;
+pub use reads::Reads;
 
 /// The code of findings about files that cannot be read at all.
 pub const UNREADABLE: &str = "unreadable";

@@ -1,7 +1,7 @@
 //! What `metric` may name: one row each. Short names, the metrics of the exposition, and what trainers report.
 
 use super::units::Unit;
-use crate::model::{Arithmetic, Expr, SECOND, Selector};
+use crate::model::{Arithmetic, Measure, SECOND, SeriesName, Shorthand};
 use crate::state::table;
 
 /// Window of the short names that are rates, where `mean_over` says no other.
@@ -11,34 +11,36 @@ pub(super) const MINUTE: u64 = 60 * SECOND;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Reading {
     /// A series as it is.
-    Series(Selector),
+    Series(SeriesName),
     /// The sum over the matching series.
-    Sum(Selector),
+    Sum(SeriesName),
     /// Increase a second.
-    Rate(Selector),
+    Rate(SeriesName),
     /// Increase of one over increase of the other.
-    Share(Selector, Selector),
+    Share(SeriesName, SeriesName),
     /// Time since a timestamp.
-    Age(Selector),
+    Age(SeriesName),
 }
 
 impl Reading {
     /// The expression; `None` if a mean of it cannot be had.
-    pub(super) fn expr(&self, mean_over: Option<u64>) -> Option<Expr> {
+    pub(super) fn expr(&self, mean_over: Option<u64>) -> Option<Shorthand> {
         let window = mean_over.unwrap_or(MINUTE);
         match (self, mean_over) {
-            (Reading::Series(s), None) => Some(Expr::Series(s.clone())),
-            (Reading::Series(s), Some(ns)) => Some(Expr::Mean(s.clone(), ns)),
-            (Reading::Rate(s), _) => Some(Expr::Rate(s.clone(), window)),
-            (Reading::Share(a, b), _) => Some(Expr::Arithmetic(
+            (Reading::Series(s), None) => Some(Shorthand::Series(s.clone())),
+            (Reading::Series(s), Some(ns)) => Some(Shorthand::Mean(s.clone(), ns)),
+            (Reading::Rate(s), _) => Some(Shorthand::Rate(s.clone(), window)),
+            (Reading::Share(a, b), _) => Some(Shorthand::Arithmetic(
                 Arithmetic::Over,
-                Box::new(Expr::Rate(a.clone(), window)),
-                Box::new(Expr::Rate(b.clone(), window)),
+                Box::new(Shorthand::Rate(a.clone(), window)),
+                Box::new(Shorthand::Rate(b.clone(), window)),
             )),
-            (Reading::Sum(s), None) => Some(Expr::Sum(s.clone())),
-            (Reading::Age(s), None) => {
-                Some(Expr::Arithmetic(Arithmetic::Minus, Box::new(Expr::Now), Box::new(Expr::Series(s.clone()))))
-            }
+            (Reading::Sum(s), None) => Some(Shorthand::Sum(s.clone())),
+            (Reading::Age(s), None) => Some(Shorthand::Arithmetic(
+                Arithmetic::Minus,
+                Box::new(Shorthand::Now),
+                Box::new(Shorthand::Series(s.clone())),
+            )),
             (Reading::Sum(_) | Reading::Age(_), Some(_)) => None,
         }
     }
@@ -178,6 +180,20 @@ pub(super) fn look_up(name: &str) -> Result<Quantity, BadMetric> {
     }
 }
 
+/// The series that a short name reads.
+pub(super) fn full_name_of(short: &str) -> Option<&'static str> {
+    SHORT.iter().find(|(name, ..)| *name == short).map(|(_, metric, _)| *metric)
+}
+
+/// In which unit a metric's values are told.
+pub(super) fn measure_of(metric: &str) -> Measure {
+    match unit_of(metric) {
+        Unit::Bytes => Measure::Bytes,
+        Unit::Seconds => Measure::Seconds,
+        Unit::Ratio | Unit::Count | Unit::Plain => Measure::Plain,
+    }
+}
+
 /// All short names, in the order of the contract.
 pub(super) fn short_names() -> impl Iterator<Item = &'static str> {
     SHORT.iter().map(|(short, ..)| *short)
@@ -194,8 +210,8 @@ fn meant(name: &str) -> Option<&'static str> {
     short_names().filter(near).min_by_key(|short| strsim::damerau_levenshtein(&lower, short))
 }
 
-fn select(metric: &str) -> Selector {
-    Selector { metric: metric.to_string(), labels: Vec::new() }
+fn select(metric: &str) -> SeriesName {
+    SeriesName { metric: metric.to_string(), labels: Vec::new() }
 }
 
 fn reported_metric(name: &str) -> Quantity {
@@ -206,7 +222,7 @@ fn reported_metric(name: &str) -> Quantity {
         of_limit: false,
         reported: true,
         no_source: false,
-        reading: Reading::Series(Selector { metric: "trial_metric".to_string(), labels }),
+        reading: Reading::Series(SeriesName { metric: "trial_metric".to_string(), labels }),
     }
 }
 
@@ -266,11 +282,11 @@ pub(super) fn unit_of(metric: &str) -> Unit {
 }
 
 /// The name and unit that an expression was made of, with the window it averages over.
-pub(super) fn name_of(expr: &Expr) -> Option<(String, Unit, Option<u64>)> {
+pub(super) fn name_of(expr: &Shorthand) -> Option<(String, Unit, Option<u64>)> {
     let window = match expr {
-        Expr::Mean(_, ns) | Expr::Rate(_, ns) => Some(*ns),
-        Expr::Arithmetic(Arithmetic::Over, a, _) => match **a {
-            Expr::Rate(_, ns) => Some(ns),
+        Shorthand::Mean(_, ns) | Shorthand::Rate(_, ns) => Some(*ns),
+        Shorthand::Arithmetic(Arithmetic::Over, a, _) => match **a {
+            Shorthand::Rate(_, ns) => Some(ns),
             _ => None,
         },
         _ => None,
@@ -281,7 +297,7 @@ pub(super) fn name_of(expr: &Expr) -> Option<(String, Unit, Option<u64>)> {
         return Some((found.name, found.unit, window.filter(|_| !usual)));
     }
     let selector = match expr {
-        Expr::Series(s) | Expr::Sum(s) | Expr::Mean(s, _) | Expr::Rate(s, _) => s,
+        Shorthand::Series(s) | Shorthand::Sum(s) | Shorthand::Mean(s, _) | Shorthand::Rate(s, _) => s,
         _ => return None,
     };
     let reported = selector.labels.iter().find(|(label, _)| selector.metric == "trial_metric" && label == "metric");

@@ -9,27 +9,37 @@ use super::condition;
 use super::file::{File, Scalar, near};
 use super::ladders::Ladders;
 use super::names::HOST;
+use super::reads::Reads;
 use super::syntax::RuleFile;
 use super::units;
-use super::{Context, template, words};
-use crate::model::{Action, Expr, Filter, Ladder, Rule, SECOND};
+use super::{Context, explain, template, words};
+use crate::model::{Action, Evaluate, Filter, Ladder, Rule, SECOND, Scope, Shorthand};
+use crate::promql::{self, Expr, Node, Shift};
 
 /// How long `serial` waits after a stop where `settle` says nothing: long enough for the host's readings to show it.
 const SETTLE: u64 = 5 * SECOND;
 
+/// What must hold, as it is evaluated and as it is told.
+struct Condition {
+    text: String,
+    parsed: Expr,
+    shorthand: Option<Shorthand>,
+}
+
 /// Compiles a rule; `None` where it has no meaning. All its findings are made all the same.
 pub(super) fn compile(file: &File, context: &Context, ladders: &Ladders, read: &RuleFile) -> Option<Rule> {
     let name = name(file, read);
-    let condition = condition::compile(file, context, &read.condition);
+    let (scope, evaluate) = (scope(file, read), evaluate(file, context, read));
+    let condition = condition(file, Terms { context, scope, evaluate }, read);
     let filter = filter(file, read);
     let action = action(file, read);
-    let ladder = ladder(file, ladders, read, condition.as_ref());
+    let ladder = ladder(file, ladders, read, condition.as_ref().map(|c| &c.parsed));
     let max_stops = max_stops(file, read);
     let serial_ns = serial(file, read);
+    let confirm_proportional = confirm(file, read);
     summary(file, read);
     if let Some(condition) = &condition {
-        for_reports(file, read, condition);
-        host(file, read, condition);
+        for_reports(file, read, &condition.parsed);
     }
     if action == Action::Warn {
         idle_keys(file, read);
@@ -37,11 +47,21 @@ pub(super) fn compile(file: &File, context: &Context, ladders: &Ladders, read: &
     let ns = |d: &Option<Spanned<u64>>| d.as_ref().map_or(0, |d| *d.get_ref());
     let flag = |f: &Option<Spanned<bool>>| f.as_ref().is_some_and(|f| *f.get_ref());
     let condition = condition?;
+    let reads = Reads::of(&condition.parsed);
+    let words = condition.shorthand.as_ref().map_or_else(|| one_line(&condition.text), words::condition);
     Some(Rule {
         name: name?.into(),
         place: (file.path.clone(), file.line(&read.span)),
-        words: words::condition(&condition),
-        condition,
+        words,
+        measure: expression::measure(&condition.parsed),
+        expr: condition.text.into(),
+        shorthand: condition.shorthand,
+        scope,
+        evaluate,
+        looks_back_ns: reads.looks_back_ns,
+        reads_heartbeats: reads.heartbeats,
+        learns: reads.learning,
+        confirm_proportional,
         hold_ns: ns(&read.hold),
         keep_firing_ns: ns(&read.keep_firing),
         for_reports: read.for_reports.as_ref().map(|n| u32::try_from(*n.get_ref()).unwrap_or(u32::MAX)),
@@ -56,6 +76,65 @@ pub(super) fn compile(file: &File, context: &Context, ladders: &Ladders, read: &
         stop_group: flag(&read.stop_group),
         summary: read.summary.as_ref().map(|s| s.get_ref().clone()),
     })
+}
+
+/// An expression over several lines, for a reason.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `expr`, or the shorthand as PromQL.
+fn condition(file: &File, terms: Terms<'_>, read: &RuleFile) -> Option<Condition> {
+    if let Some(expr) = &read.expr {
+        if condition::is_there(&read.condition) {
+            let hint = "say it in one of the two; `check --explain` prints the shorthand as PromQL";
+            file.error("two-conditions", expr.span(), "`expr` stands beside a condition in the shorthand", hint);
+            return None;
+        }
+        let Expression { text, parsed } = expression::compile(file, terms, expr)?;
+        return Some(Condition { text, parsed, shorthand: None });
+    }
+    let shorthand = condition::compile(file, terms.context, &read.condition)?;
+    let text = explain::explain(&shorthand);
+    match promql::parse(&text) {
+        Ok(parsed) => Some(Condition { text, parsed, shorthand: Some(shorthand) }),
+        Err(problem) => {
+            let message = format!("this condition has no meaning as PromQL: {} ({text})", problem.message);
+            file.error("no-condition", read.span.clone(), message, "please report this file");
+            None
+        }
+    }
+}
+
+/// One of several words.
+fn word<T: Copy>(file: &File, what: &str, text: Option<&Spanned<String>>, known: &[(&'static str, T)]) -> Option<T> {
+    let text = text?;
+    let found = known.iter().find(|(name, _)| name == text.get_ref()).map(|(_, value)| *value);
+    if found.is_none() {
+        let hint = near(text.get_ref(), known.iter().map(|(name, _)| *name));
+        file.error("bad-value", text.span(), format!("no {what} `{}`", text.get_ref()), &hint);
+    }
+    found
+}
+
+fn scope(file: &File, read: &RuleFile) -> Scope {
+    let known = [("trial", Scope::Trial), ("experiment", Scope::Experiment), ("all", Scope::All)];
+    word(file, "scope", read.scope.as_ref(), &known).unwrap_or_default()
+}
+
+fn evaluate(file: &File, context: &Context, read: &RuleFile) -> Evaluate {
+    let known = [("local", Evaluate::Local), ("remote", Evaluate::Remote)];
+    let found = word(file, "way to `evaluate`", read.evaluate.as_ref(), &known).unwrap_or_default();
+    if let (Evaluate::Remote, None, Some(key)) = (found, &context.remote, &read.evaluate) {
+        let hint = "write [remote] with url = \"http://prometheus:9090\" and identity = { instance = \"gpu1:9877\" }, here or in \
+                    the configuration";
+        file.error("no-remote", key.span(), "`evaluate = \"remote\"`, but no server is named", hint);
+    }
+    found
+}
+
+fn confirm(file: &File, read: &RuleFile) -> bool {
+    word(file, "way to `confirm`", read.confirm.as_ref(), &[("pss", true)]).unwrap_or(false)
 }
 
 fn name(file: &File, read: &RuleFile) -> Option<String> {
@@ -144,7 +223,7 @@ fn is_urgent(condition: &Expr) -> bool {
             || (metric.contains("_memory_") && !metric.starts_with("trial_gpu_"))
             || metric == "trial_swap_bytes"
     };
-    condition.reads(&urgent)
+    condition.selectors().iter().filter_map(|s| s.name()).any(urgent)
 }
 
 /// `"5 per 1h"`.
@@ -181,26 +260,17 @@ fn summary(file: &File, read: &RuleFile) {
     file.error("bad-template", span, bad.message, &bad.hint);
 }
 
-/// The engine does not evaluate the host's series yet: a rule on them would never fire, and nobody would know.
-fn host(file: &File, read: &RuleFile, condition: &Expr) {
-    if !condition.reads(&|metric| metric.starts_with(HOST)) {
-        return;
-    }
-    let span = read.condition.all_key.clone().unwrap_or(read.span.clone());
-    let hint = "bound the trial itself until then: metric = \"memory\", above = \"80 %\"";
-    file.error("not-yet", span, "conditions on the host come with a later version", hint);
-}
-
 /// Reports in a row can only be counted of what is reported, and of one report at a time.
 fn for_reports(file: &File, read: &RuleFile, condition: &Expr) {
     let Some(reports) = &read.for_reports else { return };
     let mut other = None;
-    condition.visit(&mut |e| match e {
-        Expr::Series(s) if s.metric == "trial_metric" => {}
-        Expr::Series(_) | Expr::Sum(_) | Expr::Rate(..) | Expr::SinceStep(_) | Expr::SinceHello | Expr::Now => {
+    condition.visit(&mut |part| match &part.node {
+        Node::Vector(s) if s.name() == Some("trial_metric") && s.shift == Shift::default() => {}
+        Node::Matrix(..) | Node::Subquery { .. } => other = Some("a window of time is not about single reports"),
+        Node::Vector(_) => other = Some("this condition is not about what the trainer reports"),
+        Node::Call(function, _) if function.name == "time" => {
             other = Some("this condition is not about what the trainer reports");
         }
-        Expr::Mean(..) => other = Some("a mean over time is not about single reports"),
         _ => {}
     });
     if let Some(why) = other {

@@ -24,6 +24,10 @@ pub(super) struct RuleFile {
     pub(super) name: Option<Spanned<String>>,
     /// Whether a missing name has a finding already.
     pub(super) name_excused: bool,
+    pub(super) expr: Option<Spanned<String>>,
+    pub(super) scope: Option<Spanned<String>>,
+    pub(super) evaluate: Option<Spanned<String>>,
+    pub(super) confirm: Option<Spanned<String>>,
     pub(super) condition: ConditionFile,
     pub(super) hold: Option<Spanned<u64>>,
     pub(super) keep_firing: Option<Spanned<u64>>,
@@ -54,6 +58,15 @@ pub(super) struct ConditionFile {
     /// Where the key `except_phases` stands.
     pub(super) except_key: Option<Range<usize>>,
     pub(super) startup_limit: Option<Spanned<u64>>,
+    pub(super) grows: Option<Spanned<Scalar>>,
+    pub(super) per: Option<Spanned<u64>>,
+    pub(super) will_reach: Option<Spanned<Scalar>>,
+    pub(super) within: Option<Spanned<u64>>,
+    pub(super) trend_over: Option<Spanned<u64>>,
+    pub(super) patience: Option<Spanned<u64>>,
+    pub(super) patience_steps: Option<Spanned<u64>>,
+    pub(super) min_delta: Option<Spanned<Scalar>>,
+    pub(super) mode: Option<Spanned<String>>,
     pub(super) all: Option<Vec<ConditionFile>>,
     /// Where the key `all` stands.
     pub(super) all_key: Option<Range<usize>>,
@@ -93,27 +106,10 @@ pub(super) struct RemoteFile {
     pub(super) server: Option<RemoteServer>,
 }
 
-/// Keys of a condition that later versions bring, and what does the work until then.
-const LATER_CONDITIONS: [(&str, &str); 11] = [
-    ("expr", "write the condition as metric with above or below, no_progress_for, or all = [ ... ]"),
+/// Keys of a rule that later versions bring, and what does the work until then.
+const LATER: [(&str, &str); 2] = [
     ("stopper", "stop by a threshold until then: metric = \"val_loss\", above = 10, warmup = \"10m\""),
-    ("grows", "bound the value itself until then: metric = \"memory\", above = \"80 %\""),
-    ("per", "it belongs to `grows`"),
-    ("will_reach", "bound the value itself until then: metric = \"memory\", above = \"80 %\""),
-    ("within", "it belongs to `will_reach`"),
-    ("trend_over", "it belongs to `will_reach`"),
-    ("patience", "bound the time until then: metric = \"elapsed\", above = \"2h\""),
-    ("patience_steps", "bound the steps until then: metric = \"trial_steps_since_best\", above = 500"),
-    ("min_delta", "it belongs to `patience`"),
-    ("mode", "it belongs to `patience`; hello may carry the mode of a metric"),
-];
-
-/// Other keys of a rule that later versions bring.
-const LATER: [(&str, &str); 4] = [
     ("holdout", "leave it out; to stop nobody by this rule write observe = true"),
-    ("confirm", "leave it out; memory is RSS - shared"),
-    ("scope", "leave it out; a rule is about one trial at a time"),
-    ("evaluate", "leave it out; every rule is evaluated here"),
 ];
 
 /// Reads the tables of a policy file; everything that cannot be is found.
@@ -138,14 +134,16 @@ pub(super) fn read(file: &File) -> PolicyFile {
 }
 
 fn rule(file: &File, table: Table<'_>) -> RuleFile {
-    for (key, hint) in LATER {
-        table.later(key, hint);
-    }
+    let later = LATER.iter().filter(|(key, hint)| table.later(key, hint)).count() > 0;
     let read = RuleFile {
         span: table.span.clone(),
         name: table.text("name", "\"memory-cap\""),
         name_excused: table.attempts(&["name"]),
-        condition: keys_of_condition(file, &table),
+        expr: table.text("expr", "'trial_memory_bytes > 512 * 1024 ^ 2'"),
+        scope: table.text("scope", "\"experiment\""),
+        evaluate: table.text("evaluate", "\"local\""),
+        confirm: table.text("confirm", "\"pss\""),
+        condition: keys_of_condition(file, &table, later || table.attempts(&["expr"])),
         hold: table.duration("for", "\"5s\""),
         keep_firing: table.duration("keep_firing_for", "\"1m\""),
         for_reports: table.count("for_reports", 1, "3"),
@@ -169,14 +167,14 @@ fn rule(file: &File, table: Table<'_>) -> RuleFile {
 }
 
 fn condition(file: &File, table: Table<'_>) -> ConditionFile {
-    let read = keys_of_condition(file, &table);
+    let read = keys_of_condition(file, &table, false);
     table.close();
     read
 }
 
 /// The keys of a condition, in a rule or in a part of its `all`.
-fn keys_of_condition(file: &File, table: &Table<'_>) -> ConditionFile {
-    let later = LATER_CONDITIONS.iter().filter(|(key, hint)| table.later(key, hint)).count();
+/// `excused`: what is missing has a finding already, or stands in another key.
+fn keys_of_condition(file: &File, table: &Table<'_>, excused: bool) -> ConditionFile {
     let mut read = ConditionFile {
         span: table.span.clone(),
         metric: table.text("metric", "\"memory\""),
@@ -188,6 +186,15 @@ fn keys_of_condition(file: &File, table: &Table<'_>) -> ConditionFile {
         except_phases: table.texts("except_phases", "[\"checkpoint\", \"eval\"]"),
         except_key: table.key("except_phases"),
         startup_limit: table.period("startup_limit", "\"15m\""),
+        grows: table.scalar("grows", "\"50 MiB\""),
+        per: table.period("per", "\"10m\""),
+        will_reach: table.scalar("will_reach", "\"8 GiB\""),
+        within: table.period("within", "\"10m\""),
+        trend_over: table.period("trend_over", "\"2m\""),
+        patience: table.count("patience", 1, "5"),
+        patience_steps: table.count("patience_steps", 1, "500"),
+        min_delta: table.scalar("min_delta", "0.001"),
+        mode: table.text("mode", "\"min\""),
         all: None,
         all_key: table.key("all"),
         excused: false,
@@ -201,10 +208,14 @@ fn keys_of_condition(file: &File, table: &Table<'_>) -> ConditionFile {
         (read.nan.is_none(), "nan"),
         (read.no_progress_for.is_none(), "no_progress_for"),
         (read.startup_limit.is_none(), "startup_limit"),
+        (read.grows.is_none(), "grows"),
+        (read.will_reach.is_none(), "will_reach"),
+        (read.patience.is_none(), "patience"),
+        (read.patience_steps.is_none(), "patience_steps"),
         (read.all.is_none(), "all"),
     ];
     let missing: Vec<&str> = incomplete.into_iter().filter(|(missing, _)| *missing).map(|(_, key)| key).collect();
-    read.excused = later > 0 || table.attempts(&missing);
+    read.excused = excused || table.attempts(&missing);
     read
 }
 

@@ -2,7 +2,7 @@
 
 use super::names;
 use super::units::{BYTES, Threshold, Unit};
-use crate::model::{Arithmetic, Comparison, Expr, MILLI, Rule, SECOND};
+use crate::model::{Arithmetic, Comparison, MILLI, Measure, Rule, SECOND, SeriesName, Shorthand};
 
 /// What shares of memory are shares of.
 pub(super) const LIMIT: &str = "trial_memory_limit_bytes";
@@ -105,6 +105,15 @@ fn trim(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
+/// A value as a rule's results are told.
+pub fn told(measure: Measure, value: f64) -> String {
+    match measure {
+        Measure::Bytes => bytes(value),
+        Measure::Seconds => seconds(value),
+        Measure::Plain => number(value),
+    }
+}
+
 /// A measured value in its unit.
 fn measured(unit: Unit, value: f64) -> String {
     match unit {
@@ -136,92 +145,107 @@ pub(super) fn example(unit: Unit) -> &'static str {
 }
 
 /// A condition in words: `memory > 512 MiB`.
-pub fn condition(expr: &Expr) -> String {
+pub fn condition(expr: &Shorthand) -> String {
     match expr {
-        Expr::All(all) => joined(all, " and "),
-        Expr::Any(any) => match any.as_slice() {
+        Shorthand::All(all) => joined(all, " and "),
+        Shorthand::Any(any) => match any.as_slice() {
             // A bound on a reported metric counts NaN as bad: that goes without saying.
-            [bound, Expr::IsNan(_)] => condition(bound),
+            [bound, Shorthand::IsNan(_)] => condition(bound),
             _ => joined(any, " or "),
         },
-        Expr::Compare(..) => comparison(expr, None),
-        Expr::IsNan(x) => format!("{} is NaN", subject(x).0),
-        Expr::NotFinite(x) => format!("{} is NaN or infinite", subject(x).0),
+        Shorthand::Compare(..) => comparison(expr, None),
+        Shorthand::IsNan(x) => format!("{} is NaN", subject(x).0),
+        Shorthand::NotFinite(x) => format!("{} is NaN or infinite", subject(x).0),
         _ => subject(expr).0,
     }
 }
 
-fn joined(parts: &[Expr], between: &str) -> String {
+fn joined(parts: &[Shorthand], between: &str) -> String {
     parts.iter().map(condition).collect::<Vec<_>>().join(between)
 }
 
 /// Why a rule without `summary` fired: its condition with the value seen, and how long it held.
 pub fn reason(rule: &Rule, value: f64) -> String {
-    let seen = with_value(&rule.condition, value);
+    let seen = seen(rule, value);
     match rule.hold_ns {
         0 => seen,
         ns => format!("{seen} for {}", duration(ns)),
     }
 }
 
-fn with_value(expr: &Expr, value: f64) -> String {
+/// A rule's condition with the value that met it.
+pub fn seen(rule: &Rule, value: f64) -> String {
+    match &rule.shorthand {
+        Some(shorthand) => with_value(shorthand, value),
+        None => format!("{} is {}", rule.expr, told(rule.measure, value)),
+    }
+}
+
+fn with_value(expr: &Shorthand, value: f64) -> String {
     match expr {
         // The first one's values are the result.
-        Expr::All(all) => match all.split_first() {
+        Shorthand::All(all) => match all.split_first() {
             Some((first, rest)) if !rest.is_empty() => {
                 format!("{} and {}", with_value(first, value), joined(rest, " and "))
             }
             Some((only, _)) => with_value(only, value),
             None => number(value),
         },
-        Expr::Any(any) => match any.iter().filter(|e| admits(e, value)).max_by(|a, b| bound(a).total_cmp(&bound(b))) {
-            Some(part) => with_value(part, value),
-            None => condition(expr),
-        },
-        Expr::Compare(..) => comparison(expr, Some(value)),
-        Expr::IsNan(x) | Expr::NotFinite(x) => format!("{} is {}", subject(x).0, number(value)),
+        Shorthand::Any(any) => {
+            match any.iter().filter(|e| admits(e, value)).max_by(|a, b| bound(a).total_cmp(&bound(b))) {
+                Some(part) => with_value(part, value),
+                None => condition(expr),
+            }
+        }
+        Shorthand::Compare(..) => comparison(expr, Some(value)),
+        Shorthand::IsNan(x) | Shorthand::NotFinite(x) => format!("{} is {}", subject(x).0, number(value)),
         _ => format!("{} is {}", subject(expr).0, number(value)),
     }
 }
 
 /// Whether this part can have given the value.
-fn admits(expr: &Expr, value: f64) -> bool {
+fn admits(expr: &Shorthand, value: f64) -> bool {
     match expr {
-        Expr::Compare(op, a, b) => match **b {
-            Expr::Number(n) => op.holds(value, n) && (!matches!(**a, Expr::Compare(..)) || admits(a, value)),
+        Shorthand::Compare(op, a, b) => match **b {
+            Shorthand::Number(n) => op.holds(value, n) && (!matches!(**a, Shorthand::Compare(..)) || admits(a, value)),
             _ => !value.is_nan(),
         },
-        Expr::IsNan(_) => value.is_nan(),
-        Expr::NotFinite(_) => !value.is_finite(),
+        Shorthand::IsNan(_) => value.is_nan(),
+        Shorthand::NotFinite(_) => !value.is_finite(),
         _ => true,
     }
 }
 
 /// The bound of a part: of two that admit a value, the nearer one is the one it has just crossed.
-fn bound(expr: &Expr) -> f64 {
+fn bound(expr: &Shorthand) -> f64 {
     match expr {
-        Expr::Compare(_, _, b) => match **b {
-            Expr::Number(n) => n,
+        Shorthand::Compare(_, _, b) => match **b {
+            Shorthand::Number(n) => n,
             _ => 0.0,
         },
         _ => 0.0,
     }
 }
 
-fn comparison(expr: &Expr, value: Option<f64>) -> String {
-    let Expr::Compare(op, left, right) = expr else { return condition(expr) };
-    let long = |ns: &Expr| threshold(Unit::Seconds, limit(ns));
+fn comparison(expr: &Shorthand, value: Option<f64>) -> String {
+    let Shorthand::Compare(op, left, right) = expr else { return condition(expr) };
+    let long = |ns: &Shorthand| threshold(Unit::Seconds, limit(ns));
     match (&**left, value) {
-        (Expr::SinceStep(_), None) => return format!("no step for {}", long(right)),
-        (Expr::SinceStep(_), Some(v)) => return format!("no step for {}, allowed are {}", seconds(v), long(right)),
-        (Expr::SinceHello, None) => return format!("no first step within {} of hello", long(right)),
-        (Expr::SinceHello, Some(v)) => {
+        (Shorthand::SinceStep(_), None) => return format!("no step for {}", long(right)),
+        (Shorthand::SinceStep(_), Some(v)) => {
+            return format!("no step for {}, allowed are {}", seconds(v), long(right));
+        }
+        (Shorthand::SinceHello, None) => return format!("no first step within {} of hello", long(right)),
+        (Shorthand::SinceHello, Some(v)) => {
             return format!("no first step {} after hello, allowed are {}", seconds(v), long(right));
         }
+        (Shorthand::Growth(s, ns), _) => return growth(s, *ns, limit(right), value),
+        (Shorthand::Forecast(s, trend, within), _) => return forecast(s, *trend, *within, limit(right), value),
+        (Shorthand::Series(s), _) if patience(s).is_some() => return impatience(s, limit(right), value),
         _ => {}
     }
     let inner = match &**left {
-        Expr::Compare(Comparison::Above, x, low) => Some((x, low)),
+        Shorthand::Compare(Comparison::Above, x, low) => Some((x, low)),
         _ => None,
     };
     let (name, unit) = subject(inner.map_or(left, |(x, _)| x));
@@ -236,6 +260,52 @@ fn comparison(expr: &Expr, value: Option<f64>) -> String {
     }
 }
 
+/// `memory grew by 60 MiB in 10m, allowed are 50 MiB`
+fn growth(series: &SeriesName, ns: u64, bound: Threshold, value: Option<f64>) -> String {
+    let (name, unit) = plain_subject(series);
+    let (per, most) = (duration(ns), threshold(unit, bound));
+    match value {
+        Some(v) => format!("{name} grew by {} in {per}, allowed are {most}", measured(unit, v)),
+        None => format!("{name} grows by more than {most} in {per}"),
+    }
+}
+
+/// `memory will be 9 GiB within 10m by its trend over 2m, allowed are 8 GiB`
+fn forecast(series: &SeriesName, trend: u64, within: u64, bound: Threshold, value: Option<f64>) -> String {
+    let (name, unit) = plain_subject(series);
+    let (ahead, trend, most) = (duration(within), duration(trend), threshold(unit, bound));
+    match value {
+        Some(v) => {
+            format!("{name} will be {} within {ahead} by its trend over {trend}, allowed are {most}", measured(unit, v))
+        }
+        None => format!("{name} will be above {most} within {ahead} by its trend over {trend}"),
+    }
+}
+
+/// What a series of patience counts, and of which metric.
+fn patience(series: &SeriesName) -> Option<(&'static str, &str)> {
+    let counted = [("trial_reports_since_", "reports"), ("trial_steps_since_", "steps")];
+    let (_, unit) = counted.into_iter().find(|(begin, _)| series.metric.starts_with(begin))?;
+    let metric = series.labels.iter().find(|(label, _)| label == "metric")?;
+    Some((unit, &metric.1))
+}
+
+/// `no better val_loss for 7 reports, allowed are 5`
+fn impatience(series: &SeriesName, bound: Threshold, value: Option<f64>) -> String {
+    let (unit, metric) = patience(series).unwrap_or(("reports", &series.metric));
+    let most = threshold(Unit::Count, bound);
+    match value {
+        Some(v) => format!("no better {metric} for {} {unit}, allowed are {most}", number(v)),
+        None => format!("no better {metric} for {most} {unit}"),
+    }
+}
+
+/// The name and unit of a series as it is.
+fn plain_subject(series: &SeriesName) -> (String, Unit) {
+    let (name, unit) = subject(&Shorthand::Series(series.clone()));
+    (name, unit)
+}
+
 /// A value just beyond its bound must not read like the bound.
 fn distinct(unit: Unit, value: f64, bound: &str) -> String {
     let mut text = measured(unit, value);
@@ -247,11 +317,11 @@ fn distinct(unit: Unit, value: f64, bound: &str) -> String {
     text
 }
 
-fn limit(expr: &Expr) -> Threshold {
+fn limit(expr: &Shorthand) -> Threshold {
     match expr {
-        Expr::Number(n) => Threshold::Number(*n),
-        Expr::Arithmetic(Arithmetic::Times, _, share) => match **share {
-            Expr::Number(n) => Threshold::ShareOfLimit(n),
+        Shorthand::Number(n) => Threshold::Number(*n),
+        Shorthand::Arithmetic(Arithmetic::Times, _, share) => match **share {
+            Shorthand::Number(n) => Threshold::ShareOfLimit(n),
             _ => Threshold::Number(f64::NAN),
         },
         _ => Threshold::Number(f64::NAN),
@@ -259,7 +329,7 @@ fn limit(expr: &Expr) -> Threshold {
 }
 
 /// The name of what is compared, with the window of its mean.
-fn subject(expr: &Expr) -> (String, Unit) {
+fn subject(expr: &Shorthand) -> (String, Unit) {
     match names::name_of(expr) {
         Some((name, unit, Some(ns))) => (format!("mean {name} over {}", duration(ns)), unit),
         Some((name, unit, None)) => (name, unit),

@@ -2,11 +2,13 @@
 //! the documentation read these rows, so that a rule sees what a scrape at the same moment would read.
 
 mod daemon;
+mod host;
 mod identity;
 mod system;
 mod training;
 
 pub use daemon::DAEMON_METRICS;
+pub use host::{HOST_METRICS, HostRow};
 pub use training::{LE, has_step_times};
 
 use std::collections::HashSet;
@@ -148,6 +150,8 @@ pub static TRIAL_METRICS: &[MetricRow] = rows! {
 
     "trial_heartbeats_total" Counter Kept [] heartbeats  "Heartbeats of the trial's trainers, hello included.";
     "trial_last_heartbeat_timestamp_seconds" Gauge Present [] last_heartbeat  "Time of the last heartbeat since the Unix epoch.";
+    "trial_since_step_seconds" Gauge Present ["phase"] since_step  "Time since the last step, by the phase it went into; without a phase: in none.";
+    "trial_startup_seconds"    Gauge Present []        startup     "Time since hello while no step has come.";
     "trial_worker_step"             Gauge   Present ["worker"] worker_step    "The step that each worker last reported.";
     "trial_phase_seconds_total"     Counter Kept    ["phase"] phase_seconds   "Time spent in each phase the trainer named.";
     "trial_phase_cpu_seconds_total" Counter Kept    ["phase"] phase_cpu       "CPU time spent in each phase the trainer named.";
@@ -184,6 +188,11 @@ static HISTOGRAM_PARTS: &[MetricRow] = rows! {
 /// The row of a metric of trials, `_bucket`, `_sum` and `_count` of a histogram included.
 pub fn trial_metric(name: &str) -> Option<&'static MetricRow> {
     TRIAL_METRICS.iter().chain(HISTOGRAM_PARTS).find(|row| row.name == name)
+}
+
+/// Every row of trials that has series of its own: a histogram's parts in place of its bare name.
+pub fn trial_series() -> impl Iterator<Item = &'static MetricRow> {
+    TRIAL_METRICS.iter().chain(HISTOGRAM_PARTS).filter(|row| row.kind != Kind::Histogram)
 }
 
 /// The row of a metric of the daemon or the host.

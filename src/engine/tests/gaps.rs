@@ -67,8 +67,11 @@ fn incomplete_samples_hold_still_and_then_forget() {
 
 #[test]
 fn a_heartbeat_rule_waits_for_a_heartbeat_after_a_gap() {
-    let stalled =
-        Expr::Compare(Comparison::Above, Box::new(Expr::SinceStep(vec!["eval".into()])), Box::new(Expr::Number(20.0)));
+    let stalled = Shorthand::Compare(
+        Comparison::Above,
+        Box::new(Shorthand::SinceStep(vec!["eval".into()])),
+        Box::new(Shorthand::Number(20.0)),
+    );
     let mut scene = Scene::new(vec![rule("stalled", stalled)]);
     scene.register(1, "t", 50);
     scene.hello(7, 99, 50, Position::Root(run(1)), None);
@@ -84,8 +87,11 @@ fn a_heartbeat_rule_waits_for_a_heartbeat_after_a_gap() {
 
 #[test]
 fn time_in_an_excepted_phase_is_no_stall() {
-    let stalled =
-        Expr::Compare(Comparison::Above, Box::new(Expr::SinceStep(vec!["eval".into()])), Box::new(Expr::Number(20.0)));
+    let stalled = Shorthand::Compare(
+        Comparison::Above,
+        Box::new(Shorthand::SinceStep(vec!["eval".into()])),
+        Box::new(Shorthand::Number(20.0)),
+    );
     let mut scene = Scene::new(vec![rule("stalled", stalled)]);
     scene.register(1, "t", 50);
     scene.hello(7, 99, 50, Position::Root(run(1)), None);

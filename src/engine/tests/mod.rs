@@ -31,7 +31,7 @@ pub fn run(n: u128) -> RunId {
 }
 
 /// A rule with every default.
-pub fn rule(name: &str, condition: Expr) -> Rule {
+pub fn rule(name: &str, condition: Shorthand) -> Rule {
     Rule {
         name: name.into(),
         place: ("test.toml".into(), 1),
@@ -54,14 +54,14 @@ pub fn rule(name: &str, condition: Expr) -> Rule {
 }
 
 /// `metric > bound`
-pub fn above(metric: &str, labels: &[(&str, &str)], bound: f64) -> Expr {
+pub fn above(metric: &str, labels: &[(&str, &str)], bound: f64) -> Shorthand {
     let labels = labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-    let series = Expr::Series(Selector { metric: metric.to_string(), labels });
-    Expr::Compare(Comparison::Above, Box::new(series), Box::new(Expr::Number(bound)))
+    let series = Shorthand::Series(SeriesName { metric: metric.to_string(), labels });
+    Shorthand::Compare(Comparison::Above, Box::new(series), Box::new(Shorthand::Number(bound)))
 }
 
 /// `memory > bytes`
-pub fn memory_above(bytes: u64) -> Expr {
+pub fn memory_above(bytes: u64) -> Shorthand {
     above("trial_memory_bytes", &[], bytes as f64)
 }
 

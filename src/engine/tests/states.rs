@@ -53,9 +53,10 @@ fn warmup_counts_as_false() {
 
 #[test]
 fn a_mean_smooths_a_spike() {
-    let selector = Selector { metric: "trial_memory_bytes".into(), labels: vec![] };
-    let mean = Expr::Mean(selector, 10 * SECOND);
-    let condition = Expr::Compare(Comparison::Above, Box::new(mean), Box::new(Expr::Number(100.0 * MIB as f64)));
+    let selector = SeriesName { metric: "trial_memory_bytes".into(), labels: vec![] };
+    let mean = Shorthand::Mean(selector, 10 * SECOND);
+    let condition =
+        Shorthand::Compare(Comparison::Above, Box::new(mean), Box::new(Shorthand::Number(100.0 * MIB as f64)));
     let mut scene = Scene::new(vec![Rule { action: Action::Warn, ..rule("mean", condition) }]);
     scene.register(1, "hog", 50);
     scene.ticks(10, &[(1, 50, 10 * MIB)]);
@@ -94,8 +95,9 @@ fn a_reload_keeps_the_state_of_the_same_rule_only() {
 #[test]
 fn a_nan_between_two_ticks_is_seen() {
     let series =
-        Expr::Series(Selector { metric: "trial_metric".into(), labels: vec![("metric".into(), "loss".into())] });
-    let mut scene = Scene::new(vec![Rule { action: Action::Warn, ..rule("nan", Expr::NotFinite(Box::new(series))) }]);
+        Shorthand::Series(SeriesName { metric: "trial_metric".into(), labels: vec![("metric".into(), "loss".into())] });
+    let mut scene =
+        Scene::new(vec![Rule { action: Action::Warn, ..rule("nan", Shorthand::NotFinite(Box::new(series))) }]);
     scene.register(1, "t", 50);
     scene.hello(7, 99, 50, Position::Root(run(1)), None);
     scene.report(7, 1, &[("loss", 0.5)]);

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::{Broken, Json, field, object, record, wanted};
 use crate::model::{
-    Exit, ExitStatus, ExitUsage, Ladder, Limits, Member, Memory, MetricView, Moment, Objective, Pair, Peer, Position,
-    ProcKey, ProcSample, Progress, Root, RuleView, Rung, Settings, Shot, Signal, StepTimes, StopOutcome, StopRecord,
-    StopView, Totals, TreeSample, TrialSpec, TrialView,
+    Exit, ExitStatus, ExitUsage, Ladder, Limits, Member, Memory, MetricView, Moment, Objective, Pair, PartView, Peer,
+    Position, ProcKey, ProcSample, Progress, Root, RuleView, Rung, Settings, Shot, Signal, StepTimes, StopOutcome,
+    StopRecord, StopView, Totals, TreeSample, TrialSpec, TrialView,
 };
 
 record!(ProcKey { pid, start, inode });
@@ -38,7 +38,8 @@ record!(Ladder { name, rungs });
 record!(StopRecord { id, run, rule, reason, ladder, rung, rung_since_ns, rung_until_ns });
 record!(Shot { stop, run, rung, key, signal, wake, owner });
 record!(StopView { id, rule, reason, rung, since });
-record!(RuleView { rule, state, since, why });
+record!(RuleView { rule, state, since, why, parts });
+record!(PartView { text, value });
 record!(Exit { cause, status });
 record!(StepTimes { buckets, sum });
 record!(MetricView { last, seen, best, best_step, step, mode, reports, last_word });
@@ -54,13 +55,14 @@ record!(Progress {
     heartbeats,
     last_heartbeat,
     last_step_at,
+    since_step,
     phase,
     phase_since,
     phases,
     step_times,
     workers,
 });
-record!(Settings { interval_ns, observe, gap_grace_ns, ended_retention_ns, process_series, limits });
+record!(Settings { interval_ns, lookback_ns, observe, gap_grace_ns, ended_retention_ns, process_series, limits });
 record!(Limits {
     running_trials,
     ended_trials,
@@ -301,7 +303,7 @@ pub(in crate::journal) mod tests {
         };
         let rule: Arc<str> = "memory-cap".into();
         let why = "memory".to_string();
-        let rules = vec![RuleView { rule: rule.clone(), state: RuleState::Pending, since: at(12), why }];
+        let rules = vec![RuleView { rule: rule.clone(), state: RuleState::Pending, since: at(12), why, parts: vec![] }];
         let spec = spec();
         let exit = Exit { cause: ExitCause::Rule, status: Some(ExitStatus::Signal(15)) };
         let key = ProcKey { pid: 1, start: 2, inode: 3 };

@@ -63,6 +63,18 @@ pub(super) fn last_heartbeat(view: &TrialView, _: Moment, emit: &mut Emit) {
     one(view.progress.last_heartbeat.map(Moment::unix_seconds), emit);
 }
 
+pub(super) fn since_step(view: &TrialView, now: Moment, emit: &mut Emit) {
+    for (phase, seconds) in view.progress.since_step_in(now) {
+        let labelled = [("phase", phase)];
+        emit(if phase.is_empty() { &[] } else { &labelled }, seconds);
+    }
+}
+
+pub(super) fn startup(view: &TrialView, now: Moment, emit: &mut Emit) {
+    let progress = &view.progress;
+    one(progress.hello.filter(|_| progress.last_step_at.is_none()).map(|at| now.seconds_since(at)), emit);
+}
+
 pub(super) fn worker_step(view: &TrialView, _: Moment, emit: &mut Emit) {
     for (worker, step) in &view.progress.workers {
         emit(&[("worker", worker)], *step as f64);
