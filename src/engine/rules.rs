@@ -169,10 +169,13 @@ impl Engine {
         Some((run, before != RuleState::Firing))
     }
 
-    /// Whether there is anything that a rule could judge a trial by.
+    /// Whether there is anything that a rule could judge a trial by. Time without a step runs from the first one on: before,
+    /// such a rule has nothing to say against the trial.
     fn has_data(&self, run: RunId, prepared: &Prepared) -> bool {
+        let rule = &prepared.rule;
         let selectors: Vec<&Selector> = prepared.of_trials.iter().collect();
-        prepared.rule.evaluate == Evaluate::Remote || selectors.is_empty() || self.windows.has_any(run, &selectors)
+        let elsewhere = rule.evaluate == Evaluate::Remote || selectors.is_empty();
+        elsewhere || rule.reads_heartbeats || self.windows.has_any(run, &selectors)
     }
 
     /// A rule fires for a trial.

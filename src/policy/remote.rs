@@ -221,7 +221,6 @@ fn tls(file: &File, table: Table<'_>, folder: &Path) -> TlsFiles {
 }
 
 /// Whether a rule is evaluated by the remote Prometheus.
-#[allow(dead_code, reason = "rules cannot say it yet")]
 pub(super) fn is_remote(file: &File, context: &Context, evaluate: Option<&Spanned<String>>) -> bool {
     let Some(evaluate) = evaluate else { return false };
     match (evaluate.get_ref().as_str(), &context.remote) {

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use globset::Glob;
 use toml::Spanned;
 
-use super::condition;
+use super::expression::{self, Expression, Terms};
 use super::file::{File, Scalar, near};
 use super::ladders::Ladders;
 use super::names::HOST;
 use super::reads::Reads;
 use super::syntax::RuleFile;
-use super::units;
-use super::{Context, explain, template, words};
+use super::{Context, condition, explain, remote, template, units, words};
 use crate::model::{Action, Evaluate, Filter, Ladder, Rule, SECOND, Scope, Shorthand};
 use crate::promql::{self, Expr, Node, Shift};
 
@@ -123,14 +122,10 @@ fn scope(file: &File, read: &RuleFile) -> Scope {
 }
 
 fn evaluate(file: &File, context: &Context, read: &RuleFile) -> Evaluate {
-    let known = [("local", Evaluate::Local), ("remote", Evaluate::Remote)];
-    let found = word(file, "way to `evaluate`", read.evaluate.as_ref(), &known).unwrap_or_default();
-    if let (Evaluate::Remote, None, Some(key)) = (found, &context.remote, &read.evaluate) {
-        let hint = "write [remote] with url = \"http://prometheus:9090\" and identity = { instance = \"gpu1:9877\" }, here or in \
-                    the configuration";
-        file.error("no-remote", key.span(), "`evaluate = \"remote\"`, but no server is named", hint);
+    match remote::is_remote(file, context, read.evaluate.as_ref()) {
+        true => Evaluate::Remote,
+        false => Evaluate::Local,
     }
-    found
 }
 
 fn confirm(file: &File, read: &RuleFile) -> bool {

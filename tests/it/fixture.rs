@@ -107,7 +107,8 @@ pub fn full_trial() -> TrialView {
     };
     view.progress = progress();
     view.metrics = metrics();
-    let rule = |name: &str, state| RuleView { rule: name.into(), state, since: start(), why: String::new() };
+    let rule =
+        |name: &str, state| RuleView { rule: name.into(), state, since: start(), why: String::new(), parts: vec![] };
     view.rules = vec![rule("memory-cap", RuleState::Pending), rule("stalled", RuleState::Unknown)];
     view.stops = [(("old-rule".into(), StopOutcome::Observed), 1)].into();
     view.saved = [("old-rule".into(), 12.5)].into();
@@ -120,6 +121,7 @@ fn progress() -> Progress {
     step_times.observe(2.0, 10);
     step_times.observe(2000.0, 1);
     Progress {
+        since_step: BTreeMap::new(),
         hello: Some(start()),
         step: Some(101),
         target_steps: Some(5000),

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use earlystop::cli::check::{self, Check};
 use earlystop::cli::diagnostics::{Style, print};
 use earlystop::model::{
-    Access, Action, Arithmetic, Comparison, Diagnostic, Expr, Guard, Password, Policy, Rule, SECOND, Secret, Selector,
-    Signal, Target, TlsFiles,
+    Access, Action, Arithmetic, Comparison, Diagnostic, Guard, Password, Policy, Rule, SECOND, Secret, SeriesName,
+    Shorthand, Signal, Target, TlsFiles,
 };
 use earlystop::policy::{self, Config, Context, words};
 
@@ -80,6 +80,11 @@ fn shipped_policies_are_clean_and_say_what_they_mean() {
     compare(&data().join("explain.txt"), &text).unwrap();
 }
 
+/// What a rule says in the shorthand's terms.
+fn told(rule: &Rule) -> Shorthand {
+    rule.shorthand.clone().expect("it was written in the shorthand")
+}
+
 /// A policy that must be sound.
 fn policy_of(text: &str) -> Policy {
     let parsed = policy::parse(text, Path::new("p.toml"), &Context::default());
@@ -100,36 +105,36 @@ fn codes(text: &str) -> Vec<&'static str> {
     }
 }
 
-fn select(metric: &str) -> Selector {
-    Selector { metric: metric.to_string(), labels: Vec::new() }
+fn select(metric: &str) -> SeriesName {
+    SeriesName { metric: metric.to_string(), labels: Vec::new() }
 }
 
-fn reported(name: &str) -> Expr {
-    Expr::Series(Selector { metric: "trial_metric".into(), labels: vec![("metric".into(), name.into())] })
+fn reported(name: &str) -> Shorthand {
+    Shorthand::Series(SeriesName { metric: "trial_metric".into(), labels: vec![("metric".into(), name.into())] })
 }
 
-fn compare_to(left: Expr, op: Comparison, right: Expr) -> Expr {
-    Expr::Compare(op, Box::new(left), Box::new(right))
+fn compare_to(left: Shorthand, op: Comparison, right: Shorthand) -> Shorthand {
+    Shorthand::Compare(op, Box::new(left), Box::new(right))
 }
 
-fn above(left: Expr, n: f64) -> Expr {
-    compare_to(left, Comparison::Above, Expr::Number(n))
+fn above(left: Shorthand, n: f64) -> Shorthand {
+    compare_to(left, Comparison::Above, Shorthand::Number(n))
 }
 
-fn arithmetic(op: Arithmetic, a: Expr, b: Expr) -> Expr {
-    Expr::Arithmetic(op, Box::new(a), Box::new(b))
+fn arithmetic(op: Arithmetic, a: Shorthand, b: Shorthand) -> Shorthand {
+    Shorthand::Arithmetic(op, Box::new(a), Box::new(b))
 }
 
 #[test]
 fn every_short_name_becomes_its_expression() {
     const MINUTE: u64 = 60 * SECOND;
-    let plain = |metric: &str| Expr::Series(select(metric));
-    let rate = |metric: &str, ns| Expr::Rate(select(metric), ns);
+    let plain = |metric: &str| Shorthand::Series(select(metric));
+    let rate = |metric: &str, ns| Shorthand::Rate(select(metric), ns);
     let step_time = |ns| {
         let (sum, count) = ("trial_step_duration_seconds_sum", "trial_step_duration_seconds_count");
         arithmetic(Arithmetic::Over, rate(sum, ns), rate(count, ns))
     };
-    let age = arithmetic(Arithmetic::Minus, Expr::Now, plain("trial_last_heartbeat_timestamp_seconds"));
+    let age = arithmetic(Arithmetic::Minus, Shorthand::Now, plain("trial_last_heartbeat_timestamp_seconds"));
     let table = [
         ("memory", "\"1 MiB\"", plain("trial_memory_bytes"), 1048576.0),
         ("memory_peak", "\"1 MB\"", plain("trial_memory_peak_bytes"), 1e6),
@@ -138,7 +143,7 @@ fn every_short_name_becomes_its_expression() {
         ("swap", "\"1 kB\"", plain("trial_swap_bytes"), 1000.0),
         ("cpu", "1.5", plain("trial_cpu_utilization_ratio"), 1.5),
         ("cpu", "\"150 %\"", plain("trial_cpu_utilization_ratio"), 1.5),
-        ("cpu_seconds", "\"1h\"", Expr::Sum(select("trial_cpu_seconds_total")), 3600.0),
+        ("cpu_seconds", "\"1h\"", Shorthand::Sum(select("trial_cpu_seconds_total")), 3600.0),
         ("processes", "10", plain("trial_processes"), 10.0),
         ("threads", "10", plain("trial_threads"), 10.0),
         ("elapsed", "\"1h30m\"", plain("trial_elapsed_seconds"), 5400.0),
@@ -156,51 +161,55 @@ fn every_short_name_becomes_its_expression() {
     ];
     for (name, bound, expr, number) in table {
         let rule = rule_of(&format!("metric = \"{name}\"\nabove = {bound}"));
-        assert_eq!(rule.condition, above(expr, number), "{name}");
+        assert_eq!(told(&rule), above(expr, number), "{name}");
     }
     let rule = rule_of("metric = \"step_time\"\nabove = \"1s\"\nmean_over = \"5m\"");
-    assert_eq!(rule.condition, above(step_time(5 * MINUTE), 1.0), "mean_over takes the place of the minute");
+    assert_eq!(told(&rule), above(step_time(5 * MINUTE), 1.0), "mean_over takes the place of the minute");
     let rule = rule_of("metric = \"memory\"\nabove = 1\nmean_over = \"2s\"");
-    assert_eq!(rule.condition, above(Expr::Mean(select("trial_memory_bytes"), 2 * SECOND), 1.0));
+    assert_eq!(told(&rule), above(Shorthand::Mean(select("trial_memory_bytes"), 2 * SECOND), 1.0));
 }
 
 #[test]
 fn bounds_become_comparisons() {
     let loss = || reported("val_loss");
-    let nan = |e: Expr| Expr::Any(vec![e, Expr::IsNan(Box::new(loss()))]);
+    let nan = |e: Shorthand| Shorthand::Any(vec![e, Shorthand::IsNan(Box::new(loss()))]);
     let cases = [
         ("above = 5", nan(above(loss(), 5.0))),
-        ("below = 5", nan(compare_to(loss(), Comparison::Below, Expr::Number(5.0)))),
+        ("below = 5", nan(compare_to(loss(), Comparison::Below, Shorthand::Number(5.0)))),
         ("above = 5\nnan = false", above(loss(), 5.0)),
         ("above = 5\nnan = true", nan(above(loss(), 5.0))),
-        ("nan = true", Expr::NotFinite(Box::new(loss()))),
-        ("above = 1\nbelow = 2\nnan = false", compare_to(above(loss(), 1.0), Comparison::Below, Expr::Number(2.0))),
+        ("nan = true", Shorthand::NotFinite(Box::new(loss()))),
+        (
+            "above = 1\nbelow = 2\nnan = false",
+            compare_to(above(loss(), 1.0), Comparison::Below, Shorthand::Number(2.0)),
+        ),
     ];
     for (keys, expected) in cases {
-        assert_eq!(rule_of(&format!("metric = \"val_loss\"\n{keys}")).condition, expected, "{keys}");
+        assert_eq!(told(&rule_of(&format!("metric = \"val_loss\"\n{keys}"))), expected, "{keys}");
     }
     let clash = rule_of("metric = \"metrics.memory\"\nabove = 1\nnan = false");
-    assert_eq!(clash.condition, above(reported("memory"), 1.0));
-    let limit = Expr::Series(select("trial_memory_limit_bytes"));
-    let share = arithmetic(Arithmetic::Times, limit, Expr::Number(0.8));
-    let memory = Expr::Series(select("trial_memory_bytes"));
+    assert_eq!(told(&clash), above(reported("memory"), 1.0));
+    let limit = Shorthand::Series(select("trial_memory_limit_bytes"));
+    let share = arithmetic(Arithmetic::Times, limit, Shorthand::Number(0.8));
+    let memory = Shorthand::Series(select("trial_memory_bytes"));
     let rule = rule_of("metric = \"memory\"\nabove = \"80 %\"");
-    assert_eq!(rule.condition, compare_to(memory, Comparison::Above, share));
+    assert_eq!(told(&rule), compare_to(memory, Comparison::Above, share));
 }
 
 #[test]
 fn progress_and_all_become_expressions() {
-    let stalled = above(Expr::SinceStep(vec!["eval".into()]), 600.0);
-    let late = above(Expr::SinceHello, 60.0);
+    let stalled = above(Shorthand::SinceStep(vec!["eval".into()]), 600.0);
+    let late = above(Shorthand::SinceHello, 60.0);
     let keys = "no_progress_for = \"10m\"\nexcept_phases = [\"eval\"]";
-    assert_eq!(rule_of(keys).condition, stalled);
-    assert_eq!(rule_of("startup_limit = \"1m\"").condition, late);
-    assert_eq!(rule_of(&format!("{keys}\nstartup_limit = \"1m\"")).condition, Expr::Any(vec![stalled, late]));
-    let memory = above(Expr::Series(select("trial_memory_bytes")), 5.0);
-    let idle = compare_to(Expr::Series(select("trial_cpu_utilization_ratio")), Comparison::Below, Expr::Number(0.1));
-    let all = |parts: &str| rule_of(&format!("all = [ {parts} ]")).condition;
+    assert_eq!(told(&rule_of(keys)), stalled);
+    assert_eq!(told(&rule_of("startup_limit = \"1m\"")), late);
+    assert_eq!(told(&rule_of(&format!("{keys}\nstartup_limit = \"1m\""))), Shorthand::Any(vec![stalled, late]));
+    let memory = above(Shorthand::Series(select("trial_memory_bytes")), 5.0);
+    let idle =
+        compare_to(Shorthand::Series(select("trial_cpu_utilization_ratio")), Comparison::Below, Shorthand::Number(0.1));
+    let all = |parts: &str| told(&rule_of(&format!("all = [ {parts} ]")));
     let (m, i) = ("{ metric = \"memory\", above = 5 }", "{ metric = \"cpu\", below = \"10 %\" }");
-    assert_eq!(all(&format!("{m}, {i}")), Expr::All(vec![memory.clone(), idle]));
+    assert_eq!(all(&format!("{m}, {i}")), Shorthand::All(vec![memory.clone(), idle]));
     assert_eq!(all(m), memory);
 }
 
@@ -513,7 +522,7 @@ fn what_explain_prints_is_promql() {
     ];
     let mut file = "groups:\n- name: g\n  rules:\n".to_string();
     for (i, keys) in rules.iter().enumerate() {
-        let query = policy::explain(&rule_of(keys).condition).replace('\n', "\n      ");
+        let query = policy::explain(&told(&rule_of(keys))).replace('\n', "\n      ");
         file += &format!("  - alert: a{i}\n    expr: |\n      {query}\n");
     }
     let folder = tempfile::tempdir().unwrap();
@@ -550,7 +559,7 @@ fn survives(bytes: &[u8]) {
             Ok((policy, warnings)) => {
                 rendered(Ok(warnings));
                 for rule in &policy.rules {
-                    assert!(!policy::explain(&rule.condition).is_empty() && !rule.words.is_empty());
+                    assert!(!rule.expr.is_empty() && !rule.words.is_empty());
                     assert!(!words::reason(rule, 1.0).is_empty() && rule.ladder.length_ns() < u64::MAX);
                 }
             }

@@ -30,13 +30,28 @@ pub fn run(n: u128) -> RunId {
     RunId(n)
 }
 
-/// A rule with every default.
+/// A rule with every default, its condition in the shorthand's terms.
 pub fn rule(name: &str, condition: Shorthand) -> Rule {
+    let expr = crate::policy::explain(&condition);
+    Rule { shorthand: Some(condition), ..promql_rule(name, &expr) }
+}
+
+/// A rule with every default, its condition in PromQL.
+pub fn promql_rule(name: &str, expr: &str) -> Rule {
+    let reads = crate::policy::Reads::of(&crate::promql::parse(expr).expect("a sound expression"));
     Rule {
         name: name.into(),
         place: ("test.toml".into(), 1),
-        condition,
+        expr: expr.into(),
+        shorthand: None,
         words: name.to_string(),
+        measure: Measure::Plain,
+        scope: Scope::Trial,
+        evaluate: Evaluate::Local,
+        looks_back_ns: reads.looks_back_ns,
+        reads_heartbeats: reads.heartbeats,
+        learns: reads.learning,
+        confirm_proportional: false,
         hold_ns: 0,
         keep_firing_ns: 0,
         for_reports: None,

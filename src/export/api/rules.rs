@@ -9,7 +9,7 @@ use super::params::Params;
 use super::{Answer, Failure, json as write, time};
 use crate::model::{AlertView, Rule, RunId, SECOND, Snapshot, TrialView};
 use crate::policy::template::{self, Facts};
-use crate::policy::{self, words};
+use crate::policy::words;
 
 /// `/api/v1/rules`
 pub(super) fn rules(snapshot: &Snapshot, params: &Params) -> Result<Answer, Failure> {
@@ -81,7 +81,7 @@ fn describe(rule: &Rule, snapshot: &Snapshot, trials: &HashMap<RunId, &TrialView
     let mut described = json!({
         "type": "alerting",
         "name": &*rule.name,
-        "query": policy::explain(&rule.condition),
+        "query": &*rule.expr,
         "duration": seconds(rule.hold_ns),
         "keepFiringFor": seconds(rule.keep_firing_ns),
         "labels": {},

@@ -295,6 +295,7 @@ pub(in crate::journal) mod tests {
             heartbeats: 8,
             last_heartbeat: Some(at(9)),
             last_step_at: Some(at(10)),
+            since_step: [("eval".to_string(), 2.5), (String::new(), 0.5)].into(),
             phase: Some("train".into()),
             phase_since: Some(at(11)),
             phases: BTreeMap::from([("train".into(), Pair { first: 1.5, second: 2.5 })]),
