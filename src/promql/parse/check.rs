@@ -97,10 +97,22 @@ pub(super) fn call(function: &Function, args: &[Expr], sources: &[String], place
     for (index, (arg, source)) in args.iter().zip(sources).enumerate() {
         let wanted = function.takes[index.min(named - 1)];
         if arg.kind() != wanted {
-            return Err(wrong_argument(name, wanted, arg, source));
+            return Err(wrong_argument(name, wanted, arg, source, order(name, function.takes, args)));
         }
     }
     Ok(())
+}
+
+/// A hint, where the arguments are the right ones in another order.
+fn order(name: &str, wanted: &[Kind], args: &[Expr]) -> Option<String> {
+    let sorted = |kinds: &mut dyn Iterator<Item = Kind>| {
+        let mut kinds: Vec<&str> = kinds.map(Kind::as_str).collect();
+        kinds.sort_unstable();
+        kinds
+    };
+    let right = sorted(&mut wanted.iter().copied()) == sorted(&mut args.iter().map(Expr::kind));
+    let kinds: Vec<&str> = wanted.iter().map(|kind| kind.as_str()).collect();
+    right.then(|| format!("the order is {name}({})", kinds.join(", ")))
 }
 
 fn here(many: usize) -> String {
@@ -128,17 +140,17 @@ pub(super) fn aggregate(op: Aggregation, args: &[Expr], sources: &[String], plac
         let message = format!("`{name}` takes {words}, {}", here(args.len()));
         return Err(problem(place.clone(), message, format!("write {shape}")));
     }
-    let kinds = param.into_iter().chain([Kind::Vector]);
-    for ((arg, source), wanted) in args.iter().zip(sources).zip(kinds) {
-        if arg.kind() != wanted {
-            return Err(wrong_argument(name, wanted, arg, source));
+    let kinds: Vec<Kind> = param.into_iter().chain([Kind::Vector]).collect();
+    for ((arg, source), wanted) in args.iter().zip(sources).zip(&kinds) {
+        if arg.kind() != *wanted {
+            return Err(wrong_argument(name, *wanted, arg, source, order(name, &kinds, args)));
         }
     }
     Ok(())
 }
 
 /// An argument of another type than is wanted.
-fn wrong_argument(name: &str, wanted: Kind, arg: &Expr, source: &str) -> Problem {
+fn wrong_argument(name: &str, wanted: Kind, arg: &Expr, source: &str, order: Option<String>) -> Problem {
     let over_time = format!("{name}_over_time");
     let hint = match (wanted, arg.kind()) {
         (Kind::Matrix, Kind::Vector) if matches!(arg.node, Node::Vector(_)) => format!("write {name}({source}[1m])"),
@@ -159,7 +171,8 @@ fn wrong_argument(name: &str, wanted: Kind, arg: &Expr, source: &str) -> Problem
         (Kind::Scalar, Kind::Text) => "write the number without quotes".to_string(),
         _ => String::new(),
     };
-    problem(arg.place.clone(), format!("`{name}` wants {}, `{source}` is {}", a(wanted), a(arg.kind())), hint)
+    let message = format!("`{name}` wants {}, `{source}` is {}", a(wanted), a(arg.kind()));
+    problem(arg.place.clone(), message, order.unwrap_or(hint))
 }
 
 /// The selector that a range follows.
@@ -212,6 +225,18 @@ mod tests {
     #[test]
     fn what_is_of_the_wrong_type_is_said() {
         all_are_said(&[
+            (
+                "predict_linear(600, x[2m])",
+                "600",
+                "`predict_linear` wants a range vector, `600` is a scalar",
+                "the order is predict_linear(range vector, scalar)",
+            ),
+            (
+                "topk(x, 1)",
+                "x",
+                "`topk` wants a scalar, `x` is an instant vector",
+                "the order is topk(scalar, instant vector)",
+            ),
             ("rate(x)", "x", "`rate` wants a range vector, `x` is an instant vector", "write rate(x[1m])"),
             (
                 "rate(x > 1)",

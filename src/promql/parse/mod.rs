@@ -8,12 +8,16 @@
 
 mod check;
 mod convert;
+mod cursor;
 mod literals;
+mod matching;
+mod misplaced;
 mod operands;
 mod refused;
 mod regexes;
 mod selector;
 mod shape;
+mod suffixes;
 mod tokens;
 mod words;
 
@@ -107,6 +111,8 @@ mod tests {
             ("job:x:rate5m[5m:1m]", "job:x:rate5m[5m:1m]"),
             ("up[300]", "up[5m]"),
             ("up[0.5:]", "up[500ms:]"),
+            ("up[1.001]", "up[1s1ms]"),
+            ("up[1.0019]", "up[1s1ms]"),
             ("up[1w1d] offset -1.5 @ start()", "up[8d] @ start() offset -1s500ms"),
             ("up @ -1.5 offset +90", "up @ -1.500 offset 1m30s"),
             ("up @ end() [5m:] offset 1y", "up @ end()[5m:] offset 1y"),

@@ -44,7 +44,7 @@ pub(super) fn function_call(name: &str, place: Place) -> Problem {
         let hint = if instead.is_empty() { DIALECT.to_string() } else { format!("{instead}; {DIALECT}") };
         return problem(place, format!("the function `{name}` {why} and not part of the dialect"), hint);
     }
-    if let "limitk" | "limit_ratio" = name {
+    if is_aggregation(name) {
         let hint = format!("use topk; {DIALECT}");
         return problem(place, format!("the aggregation `{name}` is experimental and not part of the dialect"), hint);
     }
@@ -64,6 +64,11 @@ pub(super) fn function_call(name: &str, place: Place) -> Problem {
         _ => nearest(&lower).map_or_else(String::new, |near| format!("did you mean {near}?")),
     };
     problem(place, format!("there is no function `{name}`"), hint)
+}
+
+/// Whether it is an aggregation that the dialect leaves out.
+pub(super) fn is_aggregation(name: &str) -> bool {
+    ["limitk", "limit_ratio"].iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// The function or aggregation whose name is nearest, if one is near.
@@ -117,6 +122,12 @@ mod tests {
     #[test]
     fn what_is_left_out_is_said_by_name() {
         all_are_said(&[
+            (
+                "limitk by (group) (1, x)",
+                "limitk",
+                "the aggregation `limitk` is experimental and not part of the dialect",
+                "use topk; the dialect is PromQL of Prometheus 3.14 with float samples and stable functions",
+            ),
             (
                 "max_of(x)",
                 "max_of",

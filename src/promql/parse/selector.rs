@@ -1,8 +1,8 @@
 //! Selectors: a name, and conditions in braces.
 
+use super::cursor::Cursor;
 use super::regexes;
 use super::tokens::{Kind, Token, goes_on, short};
-use super::words::Cursor;
 use super::{Place, Problem, problem};
 use crate::promql::{Match, Matcher, NAME, Selector, Shift};
 
@@ -108,7 +108,11 @@ fn matcher(cursor: &mut Cursor<'_>) -> Result<Matcher, Problem> {
     let Kind::Text(text) = &value.kind else {
         let written = cursor.source(&value.place);
         let message = format!("the value of `{label}` is not in quotes");
-        let hint = if written.is_empty() { hint } else { format!("write {label}{mark}\"{}\"", short(written)) };
+        let hint = if matches!(value.kind, Kind::Mark(_) | Kind::End) {
+            hint
+        } else {
+            format!("write {label}{mark}\"{}\"", short(written))
+        };
         return Err(problem(value.place.clone(), message, hint));
     };
     cursor.step();

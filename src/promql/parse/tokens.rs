@@ -143,6 +143,10 @@ fn numeric(rest: &str, at: usize) -> Result<(Kind, usize), Problem> {
             Err(problem(at..at + len, format!("the duration {} is out of range", short(word)), hint))
         }
         None => {
+            let unit = word.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+            if is_unit_of_memory(unit) {
+                return Err(problem(at..at + len, format!("`{}` is not a number", short(word)), MEMORY));
+            }
             let hint = "a duration is written 1h30m (units y w d h m s ms, the larger first), a number 0.5 or 1e9";
             Err(problem(at..at + len, format!("`{}` is neither a number nor a duration", short(word)), hint))
         }
@@ -158,6 +162,8 @@ fn mark(rest: &str, at: usize) -> Result<(Kind, usize), Problem> {
         (Some(mark), _) => return Ok((Kind::Mark(mark), mark.len())),
         (None, '|') => (if rest.starts_with("||") { 2 } else { 1 }, "write `or`"),
         (None, '~') => (1, "a regular expression is matched in braces: {label=~\"...\"}"),
+        (None, '.') => (1, "names with points stand quoted in braces: {\"a.b\"}"),
+        (None, '?') => (1, "PromQL filters: a and b, a unless b, a > b"),
         (None, ';') => (1, "one expression stands alone"),
         (None, '$') => (1, "dashboards replace $variables before they ask; here the expression is taken as it is"),
         (None, '“' | '”' | '‘' | '’' | '«' | '»') => (0, "strings stand in straight quotes: \"...\""),
@@ -166,6 +172,15 @@ fn mark(rest: &str, at: usize) -> Result<(Kind, usize), Problem> {
     };
     let len = if len > 0 { len } else { rest.chars().next().map_or(1, char::len_utf8) };
     Err(problem(at..at + len, format!("`{}` means nothing in PromQL", rest[..len].escape_debug()), hint))
+}
+
+/// What to do about units of memory.
+pub(super) const MEMORY: &str = "PromQL has no units of memory: 512 MiB are 512 * 1024 ^ 2";
+
+/// Whether this is `B`, `KiB`, `MB` and the like.
+pub(super) fn is_unit_of_memory(word: &str) -> bool {
+    let size = word.trim_end_matches('B').trim_end_matches('i');
+    matches!(size, "k" | "K" | "M" | "G" | "T") || (size.is_empty() && word == "B")
 }
 
 /// At most so many characters of what was written, for a message.
@@ -215,6 +230,9 @@ mod tests {
     #[test]
     fn what_is_no_token_is_said() {
         all_are_said(&[
+            ("x > 8GiB", "8GiB", "`8GiB` is not a number", MEMORY),
+            ("x.y", ".", "`.` means nothing in PromQL", "names with points stand quoted in braces: {\"a.b\"}"),
+            ("x ? 1 : 2", "?", "`?` means nothing in PromQL", "PromQL filters: a and b, a unless b, a > b"),
             ("a && b", "&&", "`&&` means nothing in PromQL", "write `and`"),
             ("a & b", "&", "`&` means nothing in PromQL", "write `and`; `ignoring`, `on` and `by` name labels"),
             ("a || b", "||", "`||` means nothing in PromQL", "write `or`"),

@@ -1,7 +1,8 @@
 //! Tokens to words, in the order in which they may stand.
 
-use super::tokens::{Kind, Token, short};
-use super::{Place, Problem, operands, problem, refused};
+use super::cursor::Cursor;
+use super::tokens::{Kind, Token};
+use super::{Place, Problem, matching, misplaced, operands, problem, selector, suffixes};
 use crate::promql::{Aggregation, At, Cardinality, Function, Grouping, Node, Operator};
 
 /// The deepest nesting of brackets.
@@ -63,58 +64,9 @@ pub(super) struct Infix {
     pub(super) cardinality: Cardinality,
 }
 
-/// Where the reading of the tokens stands.
-pub(super) struct Cursor<'t> {
-    text: &'t str,
-    tokens: &'t [Token],
-    at: usize,
-}
-
-impl<'t> Cursor<'t> {
-    /// The next token.
-    pub(super) fn token(&self) -> &'t Token {
-        self.ahead(0)
-    }
-
-    /// The token so many behind the next.
-    pub(super) fn ahead(&self, by: usize) -> &'t Token {
-        &self.tokens[(self.at + by).min(self.tokens.len() - 1)]
-    }
-
-    /// Goes on to the following token.
-    pub(super) fn step(&mut self) {
-        self.at += 1;
-    }
-
-    /// Goes on if the next token is this operator or bracket.
-    pub(super) fn takes(&mut self, mark: &str) -> bool {
-        let there = self.token().is(mark);
-        self.at += usize::from(there);
-        there
-    }
-
-    /// Where the token before the next ends.
-    pub(super) fn before(&self) -> usize {
-        self.at.checked_sub(1).and_then(|at| self.tokens.get(at)).map_or(0, |token| token.place.end)
-    }
-
-    /// What was written there.
-    pub(super) fn source(&self, place: &Place) -> &'t str {
-        &self.text[place.clone()]
-    }
-
-    /// "unexpected X" for a token.
-    pub(super) fn unexpected(&self, token: &Token) -> String {
-        match token.kind {
-            Kind::End => "unexpected end".to_string(),
-            _ => format!("unexpected `{}`", short(self.source(&token.place))),
-        }
-    }
-}
-
 /// The words of a text, or the first token that cannot stand where it stands.
 pub(super) fn words(text: &str, tokens: &[Token]) -> Result<Vec<Spot>, Problem> {
-    let cursor = Cursor { text, tokens, at: 0 };
+    let cursor = Cursor::new(text, tokens);
     let mut reader = Reader { cursor, words: Vec::new(), open: Vec::new(), operators: 0 };
     if tokens.len() == 1 {
         return Err(problem(0..text.len(), "there is no expression", "write one, as trial_memory_bytes > 8e9"));
@@ -144,6 +96,11 @@ impl Reader<'_> {
         self.words.push(Spot { word, place });
     }
 
+    /// The last word so far.
+    fn before(&self) -> Option<&Word> {
+        self.words.last().map(|spot| &spot.word)
+    }
+
     /// One step where an operand must stand.
     fn operand(&mut self) -> Result<Next, Problem> {
         let token = self.cursor.token().clone();
@@ -160,15 +117,16 @@ impl Reader<'_> {
                     return self.opens(opener, token.place);
                 }
                 operands::usable_as_metric(&self.cursor, name)?;
-                let (selector, place) = super::selector::selector(&mut self.cursor)?;
+                let (selector, place) = selector::selector(&mut self.cursor)?;
                 self.push(Word::Operand(Node::Vector(selector)), place);
             }
             Kind::Mark("{") => {
-                let (selector, place) = super::selector::selector(&mut self.cursor)?;
+                let (selector, place) = selector::selector(&mut self.cursor)?;
                 self.push(Word::Operand(Node::Vector(selector)), place);
             }
             _ => {
-                let node = operands::literal(&token.kind).ok_or_else(|| self.no_operand(&token))?;
+                let node = operands::literal(&token.kind)
+                    .ok_or_else(|| misplaced::no_operand(&self.cursor, self.before(), &token))?;
                 self.cursor.step();
                 self.push(Word::Operand(node), token.place);
             }
@@ -194,7 +152,7 @@ impl Reader<'_> {
     fn behind_operand(&mut self) -> Result<Next, Problem> {
         loop {
             let token = self.cursor.token().clone();
-            if let Some((word, place)) = operands::suffix(&mut self.cursor)? {
+            if let Some((word, place)) = suffixes::suffix(&mut self.cursor)? {
                 self.push(word, place);
             } else if token.is(")") {
                 self.closes(&token)?;
@@ -205,14 +163,14 @@ impl Reader<'_> {
                 return open.map_or(Ok(Next::Nothing), |place| {
                     Err(problem(place.end - 1..place.end, "this bracket never closes", "add the closing )"))
                 });
-            } else if let Some(op) = operands::operator(&token) {
+            } else if let Some(op) = matching::operator(&token) {
                 self.counts_operator(&token)?;
                 self.cursor.step();
-                let infix = operands::modifiers(&mut self.cursor, op)?;
+                let infix = matching::modifiers(&mut self.cursor, op)?;
                 self.push(Word::Operator(infix), token.place);
                 return Ok(Next::Operand);
             } else {
-                return Err(self.no_operator(&token));
+                return Err(misplaced::no_operator(&self.cursor, self.before(), &token));
             }
         }
     }
@@ -227,7 +185,7 @@ impl Reader<'_> {
         };
         self.cursor.step();
         let aggregate = matches!(self.words[opener].word, Word::Open(Opener::Aggregate(_, None)));
-        let grouping = if aggregate { operands::grouping(&mut self.cursor)? } else { None };
+        let grouping = if aggregate { matching::grouping(&mut self.cursor)? } else { None };
         self.push(Word::Close(grouping), token.place.start..self.cursor.before());
         Ok(())
     }
@@ -253,62 +211,6 @@ impl Reader<'_> {
         let message = format!("more than {MOST_OPERATORS} operators in one expression");
         Err(problem(token.place.clone(), message, "take parts out into rules of their own"))
     }
-
-    /// A token stands where an operand must stand.
-    fn no_operand(&self, token: &Token) -> Problem {
-        let message = format!("{}, expected an expression", self.cursor.unexpected(token));
-        let before = self.words.last().map(|spot| &spot.word);
-        let hint = match (&token.kind, before) {
-            (Kind::Mark("="), Some(Word::Operator(_))) => "comparisons are == != < <= > >=",
-            (Kind::Mark(")"), Some(Word::Open(Opener::Aggregate(..)))) => "name what is aggregated: sum(x)",
-            (Kind::Mark("["), _) => "a range follows a metric: name[5m]",
-            (Kind::Mark("@"), _) => "@ follows a selector: name @ 1700000000",
-            (_, Some(Word::Operator(_))) => "an operator stands between two expressions",
-            _ => "",
-        };
-        problem(token.place.clone(), message, hint)
-    }
-
-    /// Whether the metric before the next token is called `not`.
-    fn stands_behind_not(&self) -> bool {
-        match self.words.last().map(|spot| &spot.word) {
-            Some(Word::Operand(Node::Vector(selector))) => selector.name() == Some("not"),
-            _ => false,
-        }
-    }
-
-    /// A token stands where an operator or the end must stand.
-    fn no_operator(&self, token: &Token) -> Problem {
-        if let Some(refusal) = refused::modifier(token) {
-            return refusal;
-        }
-        let message = format!("{}, expected an operator or the end", self.cursor.unexpected(token));
-        let hint = match &token.kind {
-            Kind::Mark("=") => "comparison is written ==",
-            Kind::Mark("=~" | "!~") => "regular expressions are matched in braces: {label=~\"...\"}",
-            Kind::Mark("!" | "&") => "PromQL has `and`, `or` and `unless`",
-            Kind::Mark("{") => "braces follow a metric's name directly",
-            Kind::Mark("}") => "a brace closes that nobody opened",
-            Kind::Mark("]") => "a bracket closes that nobody opened",
-            Kind::Name(n) if n.eq_ignore_ascii_case("by") || n.eq_ignore_ascii_case("without") => {
-                "`by` and `without` belong to an aggregation, with labels in brackets: sum by (label) (x)"
-            }
-            _ if self.stands_behind_not() => "PromQL has `unless` for `and not`",
-            Kind::Name(n) if ["on", "ignoring"].iter().any(|k| n.eq_ignore_ascii_case(k)) => {
-                "`on` and `ignoring` follow an operator: a * on (label) b"
-            }
-            Kind::Name(n) if ["group_left", "group_right"].iter().any(|k| n.eq_ignore_ascii_case(k)) => {
-                "`group_left` and `group_right` follow `on (...)` or `ignoring (...)`"
-            }
-            Kind::Name(n) if n.eq_ignore_ascii_case("bool") => "`bool` follows a comparison: a > bool b",
-            Kind::Name(n) if n == "for" => "how long it must hold is a key of the rule: for = \"5m\"",
-            Kind::Number(_) | Kind::Duration(_) | Kind::Text(_) | Kind::Name(_) | Kind::Mark("(") => {
-                "two expressions need an operator between them"
-            }
-            _ => "",
-        };
-        problem(token.place.clone(), message, hint)
-    }
 }
 
 #[cfg(test)]
@@ -325,7 +227,12 @@ mod tests {
                 "unexpected `by`, expected an operator or the end",
                 "`by` and `without` belong to an aggregation, with labels in brackets: sum by (label) (x)",
             ),
-            ("a = 5", "=", "unexpected `=`, expected an operator or the end", "comparison is written =="),
+            (
+                "a = 5",
+                "=",
+                "unexpected `=`, expected an operator or the end",
+                "comparison is ==; the others are != < <= > >=",
+            ),
             ("a == ", "", "unexpected end, expected an expression", "an operator stands between two expressions"),
             (
                 r#"a =~ "b""#,
