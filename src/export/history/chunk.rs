@@ -9,6 +9,9 @@ pub(super) const TICKS: usize = 120;
 /// Stands where a series has no sample at a tick. Not a value that comes in: a NaN is made the plain one before.
 const ABSENT: f64 = f64::from_bits(0x7ff0_0000_0000_0003);
 
+/// What glibc's allocator adds to a piece of memory, its rounding up to 16 included.
+const ALLOCATION: usize = 16;
+
 /// Changes of value after which a head is written tick by tick: half of what that takes.
 const RUNS: usize = 32;
 
@@ -168,14 +171,14 @@ impl Chunk {
         }
     }
 
-    /// Bytes that it takes with its counter of owners.
+    /// Bytes that it takes with its counters of owners and what the allocator keeps for itself.
     pub fn bytes(&self) -> usize {
-        let own = size_of::<Chunk>() + 16;
+        let own = size_of::<Chunk>() + 16 + ALLOCATION;
         own + match &self.body {
             Body::Constant(..) => 0,
-            Body::Runs(runs, _) => runs.len() * size_of::<(u8, f64)>(),
-            Body::Steps { deltas, .. } => deltas.bytes(),
-            Body::Full(values) => values.len() * size_of::<f64>(),
+            Body::Runs(runs, _) => runs.len() * size_of::<(u8, f64)>() + ALLOCATION,
+            Body::Steps { deltas, .. } => deltas.bytes() + ALLOCATION,
+            Body::Full(values) => values.len() * size_of::<f64>() + ALLOCATION,
         }
     }
 
@@ -365,6 +368,6 @@ mod tests {
     fn a_block_may_end_early() {
         let chunk = all(7, |at| at as f64).expect("samples");
         assert_eq!(chunk.constant(7), None);
-        assert!(chunk.bytes() < 7 * 8 + size_of::<Chunk>() + 16);
+        assert!(chunk.bytes() < 7 * 8 + size_of::<Chunk>() + 16 + 2 * ALLOCATION);
     }
 }
