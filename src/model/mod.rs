@@ -13,6 +13,7 @@ mod rule;
 mod sample;
 mod server;
 mod shorthand;
+mod snapshot;
 mod talk;
 mod time;
 mod view;
@@ -33,9 +34,10 @@ pub use rule::{Action, Evaluate, Filter, Guard, Measure, Policy, Rule, Scope, Se
 pub use sample::{HostSample, Memory, Pair, ProcSample, RunState, SourceName, Tick, TreeSample};
 pub use server::{Access, Endpoint, Password, RemoteServer, Secret, TlsFiles};
 pub use shorthand::{Arithmetic, Comparison, SeriesName, Shorthand};
+pub use snapshot::{AlertView, RuleTotals, Snapshot};
 pub use talk::{ErrorCode, Refusal, Reply, Request, StopRequest, WatchRequest, Welcome};
 pub use time::{MILLI, Moment, SECOND};
 pub use view::{
-    AlertView, Exit, ExitCause, MetricView, PartView, Progress, RuleState, RuleTotals, RuleView, STEP_BUCKETS,
-    Snapshot, StepTimes, StopOutcome, StopView, Totals, TrialState, TrialView,
+    Exit, ExitCause, MetricView, PartView, Progress, RuleState, RuleView, STEP_BUCKETS, StepTimes, StopOutcome,
+    StopView, Totals, TrialState, TrialView,
 };
