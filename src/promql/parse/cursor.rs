@@ -8,12 +8,13 @@ pub(super) struct Cursor<'t> {
     text: &'t str,
     tokens: &'t [Token],
     at: usize,
+    regexes: usize,
 }
 
 impl<'t> Cursor<'t> {
     /// At the first of the text's tokens.
     pub(super) fn new(text: &'t str, tokens: &'t [Token]) -> Cursor<'t> {
-        Cursor { text, tokens, at: 0 }
+        Cursor { text, tokens, at: 0, regexes: 0 }
     }
 
     /// The next token.
@@ -41,6 +42,12 @@ impl<'t> Cursor<'t> {
     /// Where the token before the next ends.
     pub(super) fn before(&self) -> usize {
         self.at.checked_sub(1).and_then(|at| self.tokens.get(at)).map_or(0, |token| token.place.end)
+    }
+
+    /// Counts a regular expression; gives how many there are now.
+    pub(super) fn counts_regex(&mut self) -> usize {
+        self.regexes += 1;
+        self.regexes
     }
 
     /// What was written there.

@@ -171,6 +171,9 @@ mod tests {
         assert_eq!(said(chain(200)), Err("more than 128 operators and brackets inside each other".into()));
         assert_eq!(said("-".repeat(8000) + "1"), Err("more than 500 operators in one expression".into()));
         assert_eq!(said(" ".repeat(9000)), Err("the expression has 9000 bytes, at most 8192 are taken".into()));
+        let regexes = |many| format!("{{{}}}", vec!["a=~\"b\""; many].join(","));
+        assert_eq!(said(regexes(64)), Ok(()));
+        assert_eq!(said(regexes(65)), Err("more than 64 regular expressions in one expression".into()));
         assert_eq!(said("  # nothing".into()), Err("there is no expression".into()));
     }
 

@@ -2,6 +2,10 @@
 
 use regex::{Regex, RegexBuilder};
 
+/// The most memory of a compiled expression, and again of what it learns while it runs, bytes. Queries come from outside:
+/// `\pL{1000}` is short and wants more.
+const LARGEST: usize = 1 << 20;
+
 /// The expression, anchored at both ends; `.` fits a line's end as well, as in Prometheus.
 ///
 /// # Errors
@@ -11,18 +15,17 @@ pub(super) fn anchored(pattern: &str) -> Result<Regex, String> {
         regex::Error::CompiledTooBig(_) => "it is too large".to_string(),
         e => e.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_string(),
     };
-    // Alone first: `a)(b` is none, though it would be in the brackets.
-    let translated = translated(pattern);
-    Regex::new(&translated).map_err(own)?;
-    RegexBuilder::new(&format!("^(?s:{translated})$")).build().map_err(own)
+    let anchored = format!("^(?s:{})$", translated(pattern)?);
+    RegexBuilder::new(&anchored).size_limit(LARGEST).dfa_size_limit(LARGEST).build().map_err(own)
 }
 
 /// RE2's meaning in the crate's words: `\d \w \s \b` are ASCII, `\Q...\E` quotes, a brace that repeats nothing is a
 /// brace, and inside `[]` there are no set operations.
-fn translated(pattern: &str) -> String {
+fn translated(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut rest = pattern;
     let mut class = false;
+    let mut groups = 0_usize;
     while let Some(c) = rest.chars().next() {
         let mut len = c.len_utf8();
         match c {
@@ -54,12 +57,21 @@ fn translated(pattern: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
+            '(' if !class => {
+                groups += 1;
+                out.push(c);
+            }
+            // `a)(b` is none, though it would be in the brackets that it is put into.
+            ')' if !class => {
+                groups = groups.checked_sub(1).ok_or("unopened group")?;
+                out.push(c);
+            }
             '{' if !class && !repeats(rest) => out.push_str("\\{"),
             c => out.push(c),
         }
         rest = &rest[len..];
     }
-    out
+    Ok(out)
 }
 
 /// Translates the escape that begins `rest`; gives its length.
@@ -162,6 +174,7 @@ mod tests {
             "look-around, including look-ahead and look-behind, is not supported"
         );
         assert_eq!(anchored("((a{1000}){1000}){1000}").unwrap_err(), "it is too large");
+        assert_eq!(anchored("\\pL{1000}").unwrap_err(), "it is too large");
         assert!(anchored("\\").is_err());
         assert!(anchored("[a").is_err());
     }

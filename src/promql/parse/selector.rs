@@ -6,6 +6,9 @@ use super::tokens::{Kind, Token, goes_on, short};
 use super::{Place, Problem, problem};
 use crate::promql::{Match, Matcher, NAME, Selector, Shift};
 
+/// The most regular expressions in one expression: compiled, each may take a mebibyte.
+const MOST_REGEXES: usize = 64;
+
 /// Reads a selector that begins here; gives it and its place.
 pub(super) fn selector(cursor: &mut Cursor<'_>) -> Result<(Selector, Place), Problem> {
     let start = cursor.token().place.clone();
@@ -116,6 +119,14 @@ fn matcher(cursor: &mut Cursor<'_>) -> Result<Matcher, Problem> {
         return Err(problem(value.place.clone(), message, hint));
     };
     cursor.step();
+    if matches!(mark, "=~" | "!~") && cursor.counts_regex() > MOST_REGEXES {
+        let message = format!("more than {MOST_REGEXES} regular expressions in one expression");
+        return Err(problem(
+            value.place.clone(),
+            message,
+            "join them with |, or take parts out into rules of their own",
+        ));
+    }
     let regex = || {
         let message = |why| format!("`{}` is not a regular expression: {why}", short(text));
         regexes::anchored(text)
