@@ -22,11 +22,8 @@ const INTERVAL: u64 = 5 * SECOND;
 const OWN_HEADERS: [&str; 7] =
     ["host", "content-type", "content-length", "transfer-encoding", "connection", "accept-encoding", "accept"];
 
-/// Reads `http://HOST[:PORT][/PREFIX]` or `https://...`.
-///
-/// # Errors
-/// In words what is wrong with it.
-pub fn endpoint(text: &str) -> Result<Endpoint, String> {
+/// Reads `http://HOST[:PORT][/PREFIX]` or `https://...`; the error says in words what is wrong with it.
+fn endpoint(text: &str) -> Result<Endpoint, String> {
     let uri: Uri = text.parse().map_err(|error| format!("{text:?} is no URL: {error}"))?;
     let https = match uri.scheme_str() {
         Some("http") => false,
@@ -38,16 +35,11 @@ pub fn endpoint(text: &str) -> Result<Endpoint, String> {
     if authority.as_str().contains('@') {
         return Err("a password does not belong into a URL; say basic_auth".to_string());
     }
+    let default = if https { 443 } else { 80 };
     let after_host = authority.as_str().get(authority.host().len()..).unwrap_or_default();
     let port = match (authority.port_u16(), after_host) {
         (Some(port), _) if port > 0 => port,
-        (None, "") => {
-            if https {
-                443
-            } else {
-                80
-            }
-        }
+        (None, "") => default,
         (_, wrong) => return Err(format!("{:?} is not a port (1 to 65535)", wrong.trim_start_matches(':'))),
     };
     if uri.query().is_some() || text.contains('#') {
