@@ -72,6 +72,20 @@ impl Engine {
         let before_gap = self.gap.is_some_and(|gap| answer.asked.boot_ns < gap.boot_ns);
         (!before_gap).then(|| answer.result.as_deref().map_err(String::as_str))
     }
+
+    /// Whether the newest answer to a rule was asked before this moment: a trial that began later is not the one it names, but
+    /// an earlier attempt.
+    pub(super) fn answered_before(&self, rule: &str, moment: Moment) -> bool {
+        self.elsewhere.answers.get(rule).is_some_and(|answer| answer.asked.boot_ns < moment.boot_ns)
+    }
+
+    /// Why nobody knows what a rule that is evaluated elsewhere says, in words.
+    pub(super) fn silence(&self, rule: &str, now: Moment) -> String {
+        match self.remote_answer(rule, now) {
+            Some(Err(why)) => why.to_string(),
+            _ => "no answer of the remote Prometheus yet, or only one that is too old".to_string(),
+        }
+    }
 }
 
 #[cfg(test)]

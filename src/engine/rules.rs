@@ -247,6 +247,9 @@ impl Engine {
     /// What keeps a rule from judging a trial at this tick.
     pub(super) fn doubt(&self, run: RunId, rule: &Rule, now: Moment) -> Option<Doubt> {
         let trial = self.trials.get(&run)?;
+        if rule.evaluate == Evaluate::Remote && self.answered_before(&rule.name, trial.view.started) {
+            return Some(Doubt::Unsure("no answer of the remote Prometheus since the trial began"));
+        }
         let patience = 3 * self.settings.interval_ns;
         if trial.has_tree() {
             let seen = trial.complete_at.map(|at| now.since(at));

@@ -1,6 +1,6 @@
 //! Why a rule stands as it does for a trial: for `explain`, in words and by the value of each part of its expression.
 
-use crate::model::{PartView, Rule, RuleState, RuleView};
+use crate::model::{Evaluate, PartView, Rule, RuleState, RuleView};
 use crate::policy::words;
 use crate::promql::{self, Element, Expr, Kind, Value};
 
@@ -54,6 +54,9 @@ impl Engine {
         }
         let strongest = standing.active.iter().min_by_key(|a| a.since);
         match (standing.state, strongest) {
+            (RuleState::Unknown, _) if rule.evaluate == Evaluate::Remote => {
+                format!("{}: nobody knows: {}", rule.words, self.silence(&rule.name, now))
+            }
             (RuleState::Unknown, _) => format!("{}: there is nothing to judge it by", rule.words),
             (_, None) => format!("not {}", rule.words),
             (RuleState::Pending, Some(active)) => {
@@ -65,9 +68,11 @@ impl Engine {
         }
     }
 
-    /// The value of each part of the expression, as of the last tick.
+    /// The value of each part of the expression, as of the last tick. Of a rule that is evaluated elsewhere they are not known
+    /// here: the values of this host alone would only mislead.
     fn parts(&self, trial: &Trial, prepared: &Prepared) -> Vec<PartView> {
-        let Ok(expr) = &prepared.expr else { return Vec::new() };
+        let here = prepared.rule.evaluate == Evaluate::Local;
+        let Some(expr) = prepared.expr.as_ref().ok().filter(|_| here) else { return Vec::new() };
         let mut parts = Vec::new();
         expr.visit(&mut |part| {
             if is_told(part) {

@@ -73,7 +73,6 @@ fn policy(expr: &str) -> String {
 }
 
 #[test]
-#[ignore = "rules cannot be evaluated elsewhere yet"]
 fn only_a_whole_answer_stops_a_trial() {
     let phase = Arc::new(AtomicUsize::new(0));
     let now = phase.clone();
@@ -125,7 +124,6 @@ fn value(stage: &Stage, series: &str) -> f64 {
 }
 
 #[test]
-#[ignore = "rules cannot be evaluated elsewhere yet"]
 fn a_trial_is_stopped_because_it_is_worse_than_the_median_of_the_fleet() {
     let Some(binary) = tool("prometheus") else { return };
     let prometheus = Prometheus::of_a_fleet(&binary);
