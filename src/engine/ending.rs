@@ -177,6 +177,7 @@ impl Engine {
             }
             self.ended.pop_front();
             self.windows.forget(run);
+            self.curves.forget(run);
             if let Some(trial) = self.trials.remove(&run) {
                 self.forget_curve(&trial.view);
             }

@@ -4,13 +4,19 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::model::{
-    Effect, Ladder, Loudness, MILLI, Member, Moment, ProcKey, ReadingCause, Reply, Rule, RunId, RunState, Rung, Shot,
-    Signal, StopId, StopNotice, StopOutcome, StopRecord, StopView, Stretch, Swept, Target, Tree, TrialState,
+    Effect, Ladder, Loudness, MILLI, Member, Moment, ProcKey, ReadingCause, Reply, Rule, RunId, RunState, Rung, SECOND,
+    Shot, Signal, StopId, StopNotice, StopOutcome, StopRecord, StopView, Stretch, Swept, Target, Tree, TrialState,
 };
+
+use crate::policy::words;
 
 use super::Engine;
 use super::guard::Brake;
 use super::trial::Trial;
+
+/// How long a tree that proportional memory spared is not weighed again, nanoseconds: reading `smaps_rollup` takes the
+/// target's mmap lock and milliseconds a process, too much for every tick.
+const WEIGHED_AGAIN: u64 = 10 * SECOND;
 
 /// The rule name of a stop by hand.
 pub const MANUAL: &str = "manual";
@@ -101,6 +107,9 @@ impl Engine {
         if trial.stop.is_some() {
             return self.hasten(run, rule, &reason, now);
         }
+        if trial.standings[index].spared.is_some_and(|at| now.since(at) < WEIGHED_AGAIN) {
+            return;
+        }
         let fresh = |since: Moment| now.since(since) <= 3 * self.settings.interval_ns;
         if trial.confirming.is_some_and(|(_, since)| fresh(since)) {
             return;
@@ -114,7 +123,8 @@ impl Engine {
             if let Some(trial) = self.trials.get_mut(&run) {
                 trial.confirming = Some((index, now));
             }
-            self.out.push(Effect::Read(run, ReadingCause::Confirm));
+            let cause = if rule.confirm_proportional { ReadingCause::Weigh } else { ReadingCause::Confirm };
+            self.out.push(Effect::Read(run, cause));
         } else {
             self.stop_by_rule(run, rule, reason, now);
         }
@@ -126,9 +136,7 @@ impl Engine {
         let Some(rule) = self.policy.rules.get(index).cloned() else { return };
         let whole = self.trials.get(&run).is_some_and(|t| t.complete_at == Some(now) && t.stop.is_none());
         if !whole || !self.still_holds(run, index, now) {
-            let name = self.trials[&run].view.full_name();
-            let text = format!("{name}: rule {} fired, but no longer holds at a second look", rule.name);
-            return self.note(Loudness::Info, text);
+            return self.spare(run, index, &rule, now);
         }
         let Some(trial) = self.trials.get(&run) else { return };
         let value = trial.standings[index].active.iter().find(|a| a.firing).map_or(f64::NAN, |a| a.value);
@@ -139,6 +147,21 @@ impl Engine {
             Some(Brake::Refuse(outcome, why)) => self.refuse(run, index, outcome, &reason, &why),
             None => self.stop_by_rule(run, &rule, reason, now),
         }
+    }
+
+    /// The condition does not hold at the second look.
+    fn spare(&mut self, run: RunId, index: usize, rule: &Rule, now: Moment) {
+        let Some(trial) = self.trials.get_mut(&run) else { return };
+        let look = match (rule.confirm_proportional, trial.view.tree.as_ref().and_then(|t| t.proportional)) {
+            (false, _) => "no longer holds at a second look".to_string(),
+            (true, Some(pss)) => format!("does not hold with proportional memory ({})", words::bytes(pss as f64)),
+            (true, None) => "proportional memory could not be read: nothing is done".to_string(),
+        };
+        if rule.confirm_proportional {
+            trial.standings[index].spared = Some(now);
+        }
+        let text = format!("{}: rule {} fired, but {look}", trial.view.full_name(), rule.name);
+        self.note(Loudness::Info, text);
     }
 
     /// A rule stops a trial, and its group if it says so.

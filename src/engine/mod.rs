@@ -15,6 +15,7 @@ use crate::promql;
 use crate::state::windows::Windows;
 
 mod attempts;
+mod derived;
 mod ending;
 mod guard;
 mod hello;
@@ -35,6 +36,7 @@ mod tests;
 pub use attempts::LastAttempt;
 pub use ladder::MANUAL;
 
+use derived::{Curves, Demands};
 use guard::Braking;
 use hello::FullName;
 use judge::Prepared;
@@ -67,6 +69,9 @@ pub struct Engine {
     prepared: Arc<[Prepared]>,
     /// What they look back on.
     windows: Windows,
+    /// What rules count beside.
+    demands: Demands,
+    curves: Curves,
     /// Bounds of an evaluation.
     evaluation: promql::Limits,
     /// Nanoseconds of some clock, to measure what rules cost; replay passes one that stands still.
@@ -111,6 +116,8 @@ impl Engine {
             policy: Arc::default(),
             prepared: Arc::new([]),
             windows: Windows::default(),
+            demands: Demands::default(),
+            curves: Curves::default(),
             evaluation,
             meter,
             now,
@@ -255,6 +262,7 @@ impl Engine {
         self.equip(&mut trial, now);
         self.trials.insert(run, trial);
         self.living.push(run);
+        self.curves.leave_out(run);
         self.remember_attempt(run);
         match sight {
             Sight::Tree(root) => self.out.push(Effect::Track(run, root, self.trials[&run].uid)),

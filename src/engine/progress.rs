@@ -7,6 +7,7 @@ use crate::model::{
 };
 
 use super::Engine;
+use super::derived::Demands;
 use super::trial::{Speaker, Trial, run_at};
 
 impl Engine {
@@ -52,9 +53,12 @@ impl Engine {
         let counts_reports = self.policy.rules.iter().any(|r| r.for_reports.is_some());
         for (name, step, value) in values {
             let Some(trial) = self.trials.get_mut(&run) else { return };
-            if !trial.take_metric(name, step, value, most) {
+            let Some(at) = trial.take_metric(name, step, value, most, &self.demands) else {
                 self.drop_one(DropReason::Metrics);
-            } else if counts_reports {
+                continue;
+            };
+            self.draw(run, name, at, value);
+            if counts_reports {
                 self.count_report(run, now);
             }
         }
@@ -148,23 +152,31 @@ impl Trial {
         observe_durations(progress, speaker, step, grown, now);
     }
 
-    /// One reported value; false if there are too many metrics to keep it.
-    fn take_metric(&mut self, name: &str, step: Option<u64>, value: f64, most: usize) -> bool {
+    /// One reported value; its step, or nothing if there are too many metrics to keep it.
+    fn take_metric(
+        &mut self,
+        name: &str,
+        step: Option<u64>,
+        value: f64,
+        most: usize,
+        demands: &Demands,
+    ) -> Option<Option<u64>> {
         let mode = self.modes.get(name).copied();
         let view = Arc::make_mut(&mut self.view);
         if !view.metrics.contains_key(name) {
             if view.metrics.len() >= most {
-                return false;
+                return None;
             }
             view.metrics.insert(name.to_string(), MetricView::default());
         }
         let at = step.or(view.progress.step);
-        let Some(metric) = view.metrics.get_mut(name) else { return false };
+        let metric = view.metrics.get_mut(name)?;
         (metric.last, metric.step, metric.mode) = (value, at, mode);
         metric.reports += 1;
         if better(metric.mode, value, metric.best) {
-            (metric.best, metric.best_step) = (Some(value), at);
+            (metric.best, metric.best_step, metric.best_report) = (Some(value), at, Some(metric.reports));
         }
+        demands.improve(name, metric, value);
         match self.held.get(name) {
             // A NaN or infinity that no tick has seen yet stays in sight.
             Some(false) => {}
@@ -175,7 +187,7 @@ impl Trial {
             true if self.held.get(name) == Some(&true) => drop(self.held.remove(name)),
             true => {}
         }
-        true
+        Some(at)
     }
 
     /// A tick looks at the metrics: values that were held for it are let go at the tick after.

@@ -7,6 +7,7 @@ use crate::promql::{Element, Labels, NAME, Selector, Source};
 use crate::state::windows::{Fresh, MemoryRead, Need, Present};
 
 use super::Engine;
+use super::derived::Demands;
 use super::judge::{About, Prepared, Results};
 use super::reasons;
 use super::trial::Trial;
@@ -39,6 +40,8 @@ pub(super) struct Standing {
     pub met: u32,
     /// A stop that is not to be (observed, limited) was said once.
     pub told: bool,
+    /// When the condition did not hold with proportional memory.
+    pub spared: Option<Moment>,
     /// A result named a trial as this one is called, and several experiments have one of that name.
     pub ambiguous: bool,
 }
@@ -299,9 +302,11 @@ impl Engine {
         let remote = rules.iter().filter(|r| r.evaluate == Evaluate::Remote);
         let question = |r: &Arc<Rule>| RemoteQuestion { rule: r.name.clone(), expr: r.expr.clone() };
         self.ask_elsewhere(remote.map(question).collect());
+        self.demands = Demands::of(&self.prepared);
         let fresh = || Standing { since: now, ..Standing::default() };
         for run in &self.living {
             let Some(trial) = self.trials.get_mut(run) else { continue };
+            self.demands.tidy(trial);
             let before = std::mem::take(&mut trial.standings);
             let same = |new: &Rule| old.iter().position(|o| o.name == new.name && o.expr == new.expr);
             trial.standings =

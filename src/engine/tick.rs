@@ -44,6 +44,7 @@ impl Engine {
             let Some(trial) = self.trials.get_mut(run) else { continue };
             trial.share_cpu(now);
         }
+        self.compare_peers();
         let at = self.sample(now);
         self.judge(at, now);
         self.sweep_again();
@@ -118,8 +119,8 @@ impl Engine {
         }
         let empty = reading.sample.processes == 0 && reading.sample.complete;
         match reading.cause {
-            ReadingCause::Confirm if empty => self.on_emptiness(run, true, now),
-            ReadingCause::Confirm => self.confirmed(run, now),
+            ReadingCause::Confirm | ReadingCause::Weigh if empty => self.on_emptiness(run, true, now),
+            ReadingCause::Confirm | ReadingCause::Weigh => self.confirmed(run, now),
             ReadingCause::Exit => self.on_emptiness(run, empty, now),
             ReadingCause::Demand => {}
         }

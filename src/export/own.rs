@@ -8,7 +8,7 @@ use crate::model::{
     COUNTED_SIGNALS, Counters, DropReason, ErrorCode, RemoteOutcome, RuleTotals, SignalResult, Snapshot, StopOutcome,
     TrialView,
 };
-use crate::state::table::Emit;
+use crate::state::table::{Emit, HOST_METRICS};
 
 /// Bounds of `earlystop_sample_duration_seconds`, seconds: a pass over one idle tree takes tens of microseconds, one
 /// over 5,000 processes some ten milliseconds.
@@ -81,6 +81,9 @@ pub(super) fn members(view: &TrialView) -> usize {
 
 /// Reads the series of one row. Histograms emit nothing.
 pub(super) fn read(name: &str, scrape: &Scrape, emit: &mut Emit) {
+    if let Some(row) = HOST_METRICS.iter().find(|row| row.name == name) {
+        return (row.read)(&scrape.snapshot.host, emit);
+    }
     if let Some((_, reader)) = READERS.iter().find(|(row, _)| *row == name) {
         reader(scrape, emit);
     }
@@ -88,13 +91,9 @@ pub(super) fn read(name: &str, scrape: &Scrape, emit: &mut Emit) {
 
 type Reader = fn(&Scrape, &mut Emit);
 
-/// A reader for each row.
+/// A reader for each row beside those of the host.
 #[rustfmt::skip]
 static READERS: &[(&str, Reader)] = &[
-    ("earlystop_host_memory_available_bytes", |s, emit| some(s.snapshot.host.memory_available, emit)),
-    ("earlystop_host_memory_total_bytes", |s, emit| some(s.snapshot.host.memory_total, emit)),
-    ("earlystop_host_cpu_utilization_ratio", |s, emit| one(s.snapshot.host.cpu_utilization, emit)),
-    ("earlystop_host_pressure_seconds_total", pressure),
     ("earlystop_build_info", |_, emit| emit(&[("version", env!("CARGO_PKG_VERSION"))], 1.0)),
     ("earlystop_sample_overruns_total", |s, emit| emit(&[], s.snapshot.overruns as f64)),
     ("earlystop_last_sample_timestamp_seconds", |s, emit| one(s.snapshot.last_tick.map(|at| at.unix_seconds()), emit)),
@@ -148,12 +147,6 @@ fn some(value: Option<u64>, emit: &mut Emit) {
 
 fn flag(on: bool) -> f64 {
     f64::from(u8::from(on))
-}
-
-fn pressure(scrape: &Scrape, emit: &mut Emit) {
-    for (resource, kind, seconds) in &scrape.snapshot.host.pressure {
-        emit(&[("resource", resource), ("kind", kind)], *seconds);
-    }
 }
 
 fn source_up(scrape: &Scrape, emit: &mut Emit) {
@@ -243,7 +236,8 @@ mod tests {
     #[test]
     fn every_row_has_a_reader_and_every_reader_a_row() {
         for row in DAEMON_METRICS.iter().filter(|row| row.kind != Kind::Histogram) {
-            let known = READERS.iter().any(|(name, _)| *name == row.name);
+            let host = HOST_METRICS.iter().any(|host| host.name == row.name);
+            let known = host || READERS.iter().any(|(name, _)| *name == row.name);
             assert!(known, "{}", row.name);
         }
         for (name, _) in READERS {

@@ -13,8 +13,8 @@ use super::item::Origin;
 use super::machine::Machine;
 use super::page::Turns;
 use crate::model::{
-    MetricView, Mode, Moment, Pair, Progress, Root, RunId, STEP_BUCKETS, Snapshot, StepTimes, StopOutcome, Totals,
-    TrialView,
+    Improvement, MetricView, Mode, Moment, Pair, Progress, Root, RunId, STEP_BUCKETS, Snapshot, StepTimes, StopOutcome,
+    Totals, TrialView,
 };
 
 /// Bytes of a file at first: some 300 trials. It grows with the living trials.
@@ -230,7 +230,7 @@ fn list<T>(pen: &mut Pen, items: impl ExactSizeIterator<Item = T>, put: impl Fn(
     items.for_each(|item| put(pen, item));
 }
 
-fn all<'a, K: Ord, V>(eye: &mut Eye<'a>, take: impl Fn(&mut Eye<'a>) -> Option<(K, V)>) -> Option<BTreeMap<K, V>> {
+fn all<'a, T, C: FromIterator<T>>(eye: &mut Eye<'a>, take: impl Fn(&mut Eye<'a>) -> Option<T>) -> Option<C> {
     (0..eye.u32()?).map(|_| take(eye)).collect()
 }
 
@@ -352,10 +352,37 @@ fn put_metric(pen: &mut Pen, m: &MetricView) {
     pen.f64(m.seen);
     maybe(pen, m.best, Pen::f64);
     maybe(pen, m.best_step, Pen::u64);
+    maybe(pen, m.best_report, Pen::u64);
+    list(pen, m.improvements.iter(), |pen, i| {
+        maybe(pen, i.mode, put_mode);
+        pen.f64(i.min_delta);
+        pen.f64(i.best);
+        maybe(pen, i.step, Pen::u64);
+        pen.u64(i.report);
+    });
+    maybe(pen, m.peer_median, Pen::f64);
     maybe(pen, m.step, Pen::u64);
-    maybe(pen, m.mode, |pen, mode| pen.u8((mode == Mode::Max).into()));
+    maybe(pen, m.mode, put_mode);
     pen.u64(m.reports);
     maybe(pen, m.last_word, Pen::f64);
+}
+
+fn put_mode(pen: &mut Pen, mode: Mode) {
+    pen.u8((mode == Mode::Max).into());
+}
+
+fn take_mode(eye: &mut Eye) -> Option<Mode> {
+    eye.flag().map(|max| if max { Mode::Max } else { Mode::Min })
+}
+
+fn take_improvement(eye: &mut Eye) -> Option<Improvement> {
+    Some(Improvement {
+        mode: perhaps(eye, take_mode)?,
+        min_delta: eye.f64()?,
+        best: eye.f64()?,
+        step: perhaps(eye, Eye::u64)?,
+        report: eye.u64()?,
+    })
 }
 
 fn take_metric(eye: &mut Eye) -> Option<MetricView> {
@@ -364,8 +391,11 @@ fn take_metric(eye: &mut Eye) -> Option<MetricView> {
         seen: eye.f64()?,
         best: perhaps(eye, Eye::f64)?,
         best_step: perhaps(eye, Eye::u64)?,
+        best_report: perhaps(eye, Eye::u64)?,
+        improvements: all(eye, take_improvement)?,
+        peer_median: perhaps(eye, Eye::f64)?,
         step: perhaps(eye, Eye::u64)?,
-        mode: perhaps(eye, Eye::flag)?.map(|max| if max { Mode::Max } else { Mode::Min }),
+        mode: perhaps(eye, take_mode)?,
         reports: eye.u64()?,
         last_word: perhaps(eye, Eye::f64)?,
     })

@@ -43,6 +43,8 @@ pub enum Event {
 pub enum ReadingCause {
     /// A rule wants to act: does its condition still hold?
     Confirm,
+    /// The same, with proportional memory: the dear reading is taken of every process of the tree.
+    Weigh,
     /// A step asked for it.
     Demand,
     /// The root went away: is anybody left?

@@ -38,6 +38,6 @@ pub use snapshot::{AlertView, RuleTotals, Snapshot};
 pub use talk::{ErrorCode, Refusal, Reply, Request, StopRequest, WatchRequest, Welcome};
 pub use time::{MILLI, Moment, SECOND};
 pub use view::{
-    Exit, ExitCause, MetricView, PartView, Progress, RuleState, RuleView, STEP_BUCKETS, StepTimes, StopOutcome,
-    StopView, Totals, TrialState, TrialView,
+    Exit, ExitCause, Improvement, MetricView, PartView, Progress, RuleState, RuleView, STEP_BUCKETS, StepTimes,
+    StopOutcome, StopView, Totals, TrialState, TrialView,
 };

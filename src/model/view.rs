@@ -259,6 +259,12 @@ pub struct MetricView {
     pub best: Option<f64>,
     /// The step of the best.
     pub best_step: Option<u64>,
+    /// The how-manieth report was the best.
+    pub best_report: Option<u64>,
+    /// The same by the measure of rules that ask for more than any better value.
+    pub improvements: Vec<Improvement>,
+    /// Median of the other trials' running means at its step, where a rule reads it.
+    pub peer_median: Option<f64>,
     /// The step of the last report.
     pub step: Option<u64>,
     /// Which way is better.
@@ -267,6 +273,21 @@ pub struct MetricView {
     pub reports: u64,
     /// A final figure (`done`), where there is one.
     pub last_word: Option<f64>,
+}
+
+/// The last time a metric was better by more than a rule's `min_delta`, or by a rule's own mode.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Improvement {
+    /// The rule's mode, where it says one; else the trainer's counts.
+    pub mode: Option<Mode>,
+    /// By how much a value must be better.
+    pub min_delta: f64,
+    /// The best so far in this sense.
+    pub best: f64,
+    /// Its step.
+    pub step: Option<u64>,
+    /// The how-manieth report it was.
+    pub report: u64,
 }
 
 /// How far a trial has come, as its trainer says.

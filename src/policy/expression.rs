@@ -108,6 +108,15 @@ fn name_is_known(site: &Site<'_>, part: &Expr, selector: &Selector, evaluate: Ev
     let Some(name) = selector.name() else { return true };
     let ours = name.starts_with("trial_") || name.starts_with(HOST);
     let of_trials = table::trial_series().any(|row| row.name == name) && name != "trial_rule_state";
+    if name.ends_with("_since_improvement") && of_trials && !["metric", "min_delta"].iter().all(|l| fixes(selector, l))
+    {
+        let message = format!("`{name}` is counted for a metric and a least difference that a rule names");
+        let hint = format!(
+            "write {name}{{metric=\"val_loss\",min_delta=\"0.001\"}}; without a min_delta there is trial_steps_since_best"
+        );
+        site.error("bad-value", &part.place, message, &hint);
+        return false;
+    }
     let of_host = table::HOST_METRICS.iter().any(|row| row.name == name);
     if of_trials || of_host || (evaluate == Evaluate::Remote && !ours) {
         return true;
@@ -134,6 +143,11 @@ fn name_is_known(site: &Site<'_>, part: &Expr, selector: &Selector, evaluate: Ev
     };
     site.error("unknown-metric", &part.place, message, &hint);
     false
+}
+
+/// Whether a selector asks for one value of a label.
+fn fixes(selector: &Selector, label: &str) -> bool {
+    selector.matchers.iter().any(|m| m.label == label && matches!(m.test, promql::Match::Equal) && !m.value.is_empty())
 }
 
 /// Windows end at the tick and are as long as the rules need.

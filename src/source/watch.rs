@@ -169,9 +169,28 @@ impl Watch {
             let lens = &mut self.lens;
             self.forest.members.values_mut().filter(|m| m.tree == id && !m.zombie).for_each(|m| m.study(lens));
         }
-        let sums = self.sum(Some(id)).remove(&id).unwrap_or_default();
+        let mut sums = self.sum(Some(id)).remove(&id).unwrap_or_default();
+        if cause == ReadingCause::Weigh {
+            sums.proportional = self.weigh(id);
+        }
         let sample = self.samples(id, sums, at).into_iter().find(|s| s.run == run)?;
         Some(Reading { cause, sample })
+    }
+
+    /// Proportional memory of a tree, read now; `None` where it is not to be had of every process. It can wait for a
+    /// process that changes its mappings, and takes a millisecond for each few hundred of them: once before a stop.
+    fn weigh(&mut self, id: u32) -> Option<u64> {
+        let members = self.forest.members.values().filter(|m| m.tree == id && !m.zombie);
+        let mut sum = 0;
+        for member in members {
+            match member.proportional(&mut self.lens) {
+                Some(bytes) => sum += bytes,
+                // It left meanwhile: what it had is no longer there.
+                None if member.proc.is_gone() => {}
+                None => return None,
+            }
+        }
+        Some(sum)
     }
 
     /// Who lives in a trial's tree now and what they do; `None` when it is not watched.

@@ -159,6 +159,10 @@ pub static TRIAL_METRICS: &[MetricRow] = rows! {
     "trial_metric"           Gauge Present ["metric"] metric        "The last value of each metric the trainer reported.";
     "trial_metric_best"      Gauge Kept    ["metric"] metric_best   "The best value so far, where it is known which way is better.";
     "trial_steps_since_best" Gauge Present ["metric"] since_best    "Steps from the best report of the metric to its last.";
+    "trial_reports_since_best" Gauge Present ["metric"] reports_since_best  "Reports of the metric since its best.";
+    "trial_steps_since_improvement"   Gauge Present ["metric" "mode" "min_delta"] steps_since_improvement    "As trial_steps_since_best, for a rule with a min_delta or a mode of its own.";
+    "trial_reports_since_improvement" Gauge Present ["metric" "mode" "min_delta"] reports_since_improvement  "As trial_reports_since_best, for a rule with a min_delta or a mode of its own.";
+    "trial_metric_peer_median" Gauge Present ["metric"] peer_median  "Median of the other trials' running means of the metric at this trial's step; only where a rule reads it.";
     "trial_final_metric"     Gauge Kept    ["metric"] final_metric  "The trainer's final figure, else the last reported, of an ended trial.";
 
     "trial_start_time_seconds" Gauge Kept [] start_time  "When the trial began, since the Unix epoch.";

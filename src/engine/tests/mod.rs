@@ -4,6 +4,7 @@ mod elsewhere;
 mod gaps;
 mod hellos;
 mod ladders;
+mod promql;
 mod reports;
 mod states;
 

@@ -415,7 +415,7 @@ mod tests {
             Event::Remote(RemoteAnswer { rule, expr, asked: at, good_for_ns: u64::MAX, result })
         }));
         events.extend(
-            [ReadingCause::Confirm, ReadingCause::Demand, ReadingCause::Exit]
+            [ReadingCause::Confirm, ReadingCause::Weigh, ReadingCause::Demand, ReadingCause::Exit]
                 .map(|cause| Event::Reading(Reading { cause, sample: full(RUN) })),
         );
         events.extend(SignalResult::ALL.map(|result| Event::Signalled(Signalled { shot, result })));

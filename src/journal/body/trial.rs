@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::{Broken, Json, field, object, record, wanted};
 use crate::model::{
-    Exit, ExitStatus, ExitUsage, Ladder, Limits, Member, Memory, MetricView, Moment, Objective, Pair, PartView, Peer,
-    Position, ProcKey, ProcSample, Progress, Root, RuleView, Rung, Settings, Shot, Signal, StepTimes, StopOutcome,
-    StopRecord, StopView, Totals, TreeSample, TrialSpec, TrialView,
+    Exit, ExitStatus, ExitUsage, Improvement, Ladder, Limits, Member, Memory, MetricView, Moment, Objective, Pair,
+    PartView, Peer, Position, ProcKey, ProcSample, Progress, Root, RuleView, Rung, Settings, Shot, Signal, StepTimes,
+    StopOutcome, StopRecord, StopView, Totals, TreeSample, TrialSpec, TrialView,
 };
 
 record!(ProcKey { pid, start, inode });
@@ -42,7 +42,20 @@ record!(RuleView { rule, state, since, why, parts });
 record!(PartView { text, value });
 record!(Exit { cause, status });
 record!(StepTimes { buckets, sum });
-record!(MetricView { last, seen, best, best_step, step, mode, reports, last_word });
+record!(MetricView {
+    last,
+    seen,
+    best,
+    best_step,
+    best_report,
+    improvements,
+    peer_median,
+    step,
+    mode,
+    reports,
+    last_word
+});
+record!(Improvement { mode, min_delta, best, step, report });
 record!(Totals { cpu, io, major_faults, switches, memory_peak });
 record!(Progress {
     hello,
@@ -277,6 +290,9 @@ pub(in crate::journal) mod tests {
             seen: f64::INFINITY,
             best: Some(0.2),
             best_step: Some(4),
+            best_report: Some(3),
+            improvements: vec![Improvement { mode: None, min_delta: 0.5, best: 0.25, step: Some(4), report: 2 }],
+            peer_median: Some(0.75),
             step: Some(5),
             mode: Some(Mode::Min),
             reports: 6,

@@ -33,7 +33,7 @@ words!(ProcessUse { Own = "own", Shared = "shared" });
 words!(DoneStatus { Completed = "completed", Failed = "failed", Stopped = "stopped" });
 words!(Target { Tree = "tree", Trainer = "trainer" });
 words!(RunState { Alive = "alive", Stopped = "stopped", Uninterruptible = "uninterruptible", Zombie = "zombie" });
-words!(ReadingCause { Confirm = "confirm", Demand = "demand", Exit = "exit" });
+words!(ReadingCause { Confirm = "confirm", Weigh = "weigh", Demand = "demand", Exit = "exit" });
 words!(SignalResult { Sent = "sent", Gone = "gone", Denied = "denied", Unsure = "unsure", Error = "error" });
 words!(RuleState { Unknown = "unknown", Inactive = "inactive", Pending = "pending", Firing = "firing" });
 words!(TrialState {

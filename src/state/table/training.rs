@@ -2,7 +2,7 @@
 
 use super::Emit;
 use super::system::one;
-use crate::model::{MetricView, Moment, TrialView};
+use crate::model::{Improvement, MetricView, Moment, TrialView};
 
 /// The bounds of [`crate::model::STEP_BUCKETS`] and the last one, as Prometheus 3 stores them in `le`.
 pub static LE: [&str; crate::model::STEP_BUCKETS.len() + 1] = [
@@ -116,6 +116,35 @@ pub(super) fn since_best(view: &TrialView, _: Moment, emit: &mut Emit) {
         let best = m.mode.and(m.best).and(m.best_step)?;
         Some(m.step?.saturating_sub(best) as f64)
     });
+}
+
+pub(super) fn reports_since_best(view: &TrialView, _: Moment, emit: &mut Emit) {
+    of_metrics(view, emit, |m| Some(m.reports.saturating_sub(m.mode.and(m.best_report)?) as f64));
+}
+
+fn of_improvements(view: &TrialView, emit: &mut Emit, part: fn(&MetricView, &Improvement) -> Option<u64>) {
+    for (name, metric) in &view.metrics {
+        for improvement in &metric.improvements {
+            let Some(value) = part(metric, improvement) else { continue };
+            let delta = improvement.min_delta.to_string();
+            let mode = improvement.mode.map_or("", |mode| mode.as_str());
+            let labels = [("metric", name.as_str()), ("min_delta", &delta), ("mode", mode)];
+            // A label without a value is no label.
+            emit(if mode.is_empty() { &labels[..2] } else { &labels }, value as f64);
+        }
+    }
+}
+
+pub(super) fn steps_since_improvement(view: &TrialView, _: Moment, emit: &mut Emit) {
+    of_improvements(view, emit, |m, i| Some(m.step?.saturating_sub(i.step?)));
+}
+
+pub(super) fn reports_since_improvement(view: &TrialView, _: Moment, emit: &mut Emit) {
+    of_improvements(view, emit, |m, i| Some(m.reports.saturating_sub(i.report)));
+}
+
+pub(super) fn peer_median(view: &TrialView, _: Moment, emit: &mut Emit) {
+    of_metrics(view, emit, |m| m.peer_median);
 }
 
 pub(super) fn final_metric(view: &TrialView, _: Moment, emit: &mut Emit) {
