@@ -282,15 +282,17 @@ impl Engine {
         let name = trial.view.full_name();
         let Some(stop) = trial.stop.as_mut().filter(|s| s.record.id == swept.stop) else { return };
         stop.sweeping = false;
-        if swept.left.is_empty() {
+        if swept.cleared {
             return self.finish(swept.run, now);
         }
         if !std::mem::replace(&mut stop.counted, true) {
             let stuck = swept.left.iter().filter(|m| m.state == RunState::Uninterruptible).count();
-            let text = format!(
-                "{name}: {} of its processes still live after SIGKILL ({stuck} of them in uninterruptible sleep)",
-                swept.left.len()
-            );
+            let text = match swept.left.len() {
+                0 => format!("{name}: its processes fork and leave faster than SIGKILL reaches them"),
+                n => format!(
+                    "{name}: {n} of its processes still live after SIGKILL ({stuck} of them in uninterruptible sleep)"
+                ),
+            };
             self.count_stop(swept.run, StopOutcome::Failed);
             self.note(Loudness::Error, text);
         }
