@@ -21,6 +21,7 @@ mod progress;
 mod reasons;
 mod requests;
 mod rules;
+mod stop;
 mod tick;
 mod trial;
 

@@ -9,8 +9,8 @@ use crate::model::{
 };
 use crate::state::windows::Windows;
 
-use super::ladder::Stop;
 use super::rules::Standing;
+use super::stop::Stop;
 
 /// A connection that reports for a trial.
 #[derive(Clone, Debug)]

@@ -40,6 +40,22 @@ fn without_a_trainer_sigterm_goes_to_each_process_once_then_comes_the_sweep() {
 }
 
 #[test]
+fn who_stops_after_sigterm_is_woken_once() {
+    let mut scene = stopping(false);
+    let tree = |states: &[(u32, RunState)]| {
+        let members = states.iter().map(|(pid, state)| Member { key: key(*pid), state: *state }).collect();
+        Event::Tree(Tree { run: run(1), members })
+    };
+    scene.event(tree(&[(50, RunState::Alive), (51, RunState::Stopped)]));
+    assert_eq!(signals(&scene.take()), [(50, Signal::TERM), (51, Signal::TERM)]);
+    // A stop that was on its way to it when SIGTERM was given takes hold first: without SIGCONT its handler would never run.
+    for _ in 0..3 {
+        scene.event(tree(&[(50, RunState::Stopped), (51, RunState::Alive)]));
+    }
+    assert_eq!(signals(&scene.take()), [(50, Signal::CONT)]);
+}
+
+#[test]
 fn a_trainer_is_asked_first_and_may_leave_by_itself() {
     let mut scene = stopping(true);
     let notice = asks(&scene.take()).pop().expect("it is asked");
