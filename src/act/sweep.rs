@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::aim::{Aim, release_memory};
 use crate::model::{Member, ProcKey, RunState, Shot, Signal, SignalResult, Stretch, Swept};
+use crate::sys::look::Look;
 use crate::sys::process::Proc;
 
 /// The contract's bound on one stretch; the next tick begins another.
@@ -21,7 +22,7 @@ const BIG: u64 = 64 << 20;
 const LOOKED_AT: usize = 16;
 
 /// Reads a tree afresh: every living process of it now.
-pub type ReadTree = Box<dyn FnMut() -> Vec<Arc<Proc>> + Send>;
+pub type ReadTree = Box<dyn FnMut() -> Look + Send>;
 
 /// What is to be swept.
 pub struct Sweep {
@@ -43,7 +44,9 @@ impl Sweep {
         let begin = Instant::now();
         let mut given: BTreeMap<ProcKey, SignalResult> = BTreeMap::new();
         loop {
-            let living: Vec<Arc<Proc>> = (self.reader)().into_iter().filter(|proc| !proc.is_gone()).collect();
+            let look = (self.reader)();
+            let cleared = look.found_nobody();
+            let living: Vec<Arc<Proc>> = look.living.into_iter().filter(|proc| !proc.is_gone()).collect();
             aim.ledger.remember(self.stretch.run, living.iter().map(|proc| proc.key));
             let mut fresh = Vec::new();
             for proc in living.iter().filter(|proc| !given.contains_key(&proc.key)) {
@@ -55,8 +58,10 @@ impl Sweep {
             let nothing_new = fresh.is_empty();
             given.extend(fresh.into_iter().map(|(proc, result)| (proc.key, result)));
             let hopeless = |proc: &Arc<Proc>| !dies(given.get(&proc.key));
-            if living.iter().all(hopeless) || begin.elapsed() >= STRETCH {
-                return self.end(&given, living);
+            // Who has left since the reading may have left a child behind: only the reading itself can say "nobody".
+            let in_vain = !living.is_empty() && living.iter().all(hopeless);
+            if cleared || in_vain || begin.elapsed() >= STRETCH {
+                return self.end(&given, living, cleared);
             }
             if nothing_new {
                 wait_for_an_end(&living);
@@ -69,14 +74,14 @@ impl Sweep {
         aim.fire_at(proc, Shot { stop, run, rung, key: proc.key, signal: Signal::KILL, wake: false, owner })
     }
 
-    fn end(&self, given: &BTreeMap<ProcKey, SignalResult>, living: Vec<Arc<Proc>>) -> Swept {
+    fn end(&self, given: &BTreeMap<ProcKey, SignalResult>, living: Vec<Arc<Proc>>, cleared: bool) -> Swept {
         let killed = given.values().filter(|result| **result == SignalResult::Sent).count() as u32;
         let state = |proc: &Arc<Proc>| match proc.run_state() {
             None | Some(RunState::Zombie) => None,
             Some(state) => Some(Member { key: proc.key, state }),
         };
         let left = living.iter().filter_map(state).collect();
-        Swept { stop: self.stretch.stop, run: self.stretch.run, killed, left }
+        Swept { stop: self.stretch.stop, run: self.stretch.run, killed, left, cleared }
     }
 }
 

@@ -191,7 +191,7 @@ fn living(sampler: SamplerHandle, run: RunId) -> ReadTree {
         if reader.is_none() {
             reader = sampler.lineage(run);
         }
-        reader.as_mut().map(|r| r.living()).unwrap_or_default()
+        reader.as_mut().map(|r| r.look()).unwrap_or_default()
     })
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::model::{
     Effect, Ladder, Loudness, MILLI, Member, Moment, ProcKey, ReadingCause, Reply, Rule, RunId, RunState, Rung, SECOND,
-    Shot, Signal, StopId, StopNotice, StopOutcome, StopRecord, StopView, Stretch, Swept, Target, Tree, TrialState,
+    Shot, Signal, StopId, StopOutcome, StopRecord, Swept, Target, Tree, TrialState,
 };
 
 use crate::policy::words;
 
 use super::Engine;
 use super::guard::Brake;
+use super::stop::{Force, Stop};
 use super::trial::Trial;
 
 /// How long a tree that proportional memory spared is not weighed again, nanoseconds: reading `smaps_rollup` takes the
@@ -20,85 +21,6 @@ const WEIGHED_AGAIN: u64 = 10 * SECOND;
 
 /// The rule name of a stop by hand.
 pub const MANUAL: &str = "manual";
-
-/// The strongest thing a stop has done so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Force {
-    /// Nothing yet.
-    None,
-    /// The trainer was asked.
-    Asked,
-    /// A signal it could have handled.
-    Signalled,
-    /// SIGKILL.
-    Killed,
-}
-
-/// One way down.
-#[derive(Clone, Debug)]
-pub(super) struct Stop {
-    /// What is written of it.
-    pub record: StopRecord,
-    /// When the rung began.
-    pub since: Moment,
-    /// Who got this rung's signal.
-    pub given: HashSet<ProcKey>,
-    /// An `ack` lengthened this rung.
-    pub lengthened: bool,
-    /// The strongest thing done.
-    pub force: Force,
-    /// A sweep is under way.
-    pub sweeping: bool,
-    /// Its outcome was counted (`failed`) although somebody still lives.
-    pub counted: bool,
-}
-
-impl Stop {
-    /// The rung it stands on.
-    fn rung(&self) -> &Rung {
-        &self.record.ladder.rungs[self.record.rung]
-    }
-
-    /// Whether this is the last rung.
-    fn is_last(&self) -> bool {
-        self.record.rung + 1 == self.record.ladder.rungs.len()
-    }
-
-    /// Killing on the rung it stands on.
-    pub fn stretch(&self, owner: u32) -> Stretch {
-        Stretch { stop: self.record.id, run: self.record.run, rung: self.record.rung, owner }
-    }
-
-    /// Its outside.
-    pub fn view(&self) -> StopView {
-        StopView {
-            id: self.record.id,
-            rule: self.record.rule.clone(),
-            reason: self.record.reason.clone(),
-            rung: self.record.rung,
-            since: self.since,
-        }
-    }
-
-    /// What a trainer or a `run` is told.
-    pub fn notice(&self, now: Moment) -> StopNotice {
-        StopNotice {
-            id: self.record.id,
-            rule: self.record.rule.clone(),
-            reason: self.record.reason.clone(),
-            deadline_ms: self.record.rung_until_ns.saturating_sub(now.boot_ns) / MILLI,
-        }
-    }
-
-    /// How it came out, when everybody is gone.
-    fn outcome(&self) -> StopOutcome {
-        match self.force {
-            Force::None | Force::Asked => StopOutcome::Asked,
-            Force::Signalled => StopOutcome::Terminated,
-            Force::Killed => StopOutcome::Killed,
-        }
-    }
-}
 
 impl Engine {
     /// A rule wants to stop a trial: brakes first, then a fresh look, then the ladder.
@@ -204,6 +126,7 @@ impl Engine {
             record,
             since: now,
             given: HashSet::new(),
+            woken: HashSet::new(),
             lengthened: false,
             force,
             sweeping: false,
@@ -250,6 +173,7 @@ impl Engine {
         stop.record.rung_until_ns = now.boot_ns + step.wait_ns;
         (stop.since, stop.lengthened) = (now, false);
         stop.given.clear();
+        stop.woken.clear();
         self.out.push(Effect::Record(stop.record.clone()));
         if let Some(conn) = speaker.filter(|_| asks) {
             stop.force = stop.force.max(Force::Asked);
@@ -288,14 +212,19 @@ impl Engine {
         let target = stop.rung().to;
         let meant = |m: &&Member| target == Target::Tree || Some(m.key) == trainer;
         for member in tree.members.iter().filter(meant) {
+            let (id, rung) = (stop.record.id, stop.record.rung);
+            let shot = |signal, wake| Shot { stop: id, run: tree.run, rung, key: member.key, signal, wake, owner };
+            let stopped = signal == Signal::TERM && member.state == RunState::Stopped;
             if !stop.given.insert(member.key) {
+                // It stopped after it had the signal, or was on its way to stop: it cannot answer before it goes on.
+                if stopped && stop.woken.insert(member.key) {
+                    self.out.push(Effect::Signal(shot(Signal::CONT, false)));
+                }
                 continue;
             }
             let force = if signal == Signal::KILL { Force::Killed } else { Force::Signalled };
             stop.force = stop.force.max(force);
-            let wake = signal == Signal::TERM && member.state == RunState::Stopped;
-            let (id, rung) = (stop.record.id, stop.record.rung);
-            self.out.push(Effect::Signal(Shot { stop: id, run: tree.run, rung, key: member.key, signal, wake, owner }));
+            self.out.push(Effect::Signal(shot(signal, stopped)));
         }
     }
 
@@ -305,15 +234,17 @@ impl Engine {
         let name = trial.view.full_name();
         let Some(stop) = trial.stop.as_mut().filter(|s| s.record.id == swept.stop) else { return };
         stop.sweeping = false;
-        if swept.left.is_empty() {
+        if swept.cleared {
             return self.finish(swept.run, now);
         }
         if !std::mem::replace(&mut stop.counted, true) {
             let stuck = swept.left.iter().filter(|m| m.state == RunState::Uninterruptible).count();
-            let text = format!(
-                "{name}: {} of its processes still live after SIGKILL ({stuck} of them in uninterruptible sleep)",
-                swept.left.len()
-            );
+            let text = match swept.left.len() {
+                0 => format!("{name}: its processes fork and leave faster than SIGKILL reaches them"),
+                n => format!(
+                    "{name}: {n} of its processes still live after SIGKILL ({stuck} of them in uninterruptible sleep)"
+                ),
+            };
             self.count_stop(swept.run, StopOutcome::Failed);
             self.note(Loudness::Error, text);
         }
@@ -456,7 +387,8 @@ impl Engine {
             None => Force::Asked,
         };
         let since = Moment { boot_ns: record.rung_since_ns, ..now };
-        let stop = Stop { record, since, given, lengthened: true, force, sweeping: false, counted: false };
+        let woken = HashSet::new();
+        let stop = Stop { record, since, given, woken, lengthened: true, force, sweeping: false, counted: false };
         trial.stop = Some(stop);
         trial.view_mut().state = TrialState::Stopping;
         if trial.has_tree() {

@@ -26,6 +26,7 @@ mod reasons;
 mod remote;
 mod requests;
 mod rules;
+mod stop;
 mod tick;
 mod trial;
 mod why;

@@ -8,8 +8,8 @@ use crate::model::{
     TrialView,
 };
 
-use super::ladder::Stop;
 use super::rules::Standing;
+use super::stop::Stop;
 
 /// A connection that reports for a trial.
 #[derive(Clone, Debug)]

@@ -222,6 +222,9 @@ pub struct Swept {
     pub killed: u32,
     /// Who still lives (D state, EPERM, or new ones came faster than they went).
     pub left: Vec<Member>,
+    /// The last reading found nobody, and nobody slipped away from it. Without this somebody may live although `left` is
+    /// empty.
+    pub cleared: bool,
 }
 
 /// A stop as a trainer is told of it.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::{ProcKey, Root};
+use crate::sys::look::Look;
 use crate::sys::process::Proc;
 use crate::sys::roster::Roster;
 use crate::sys::tree::ProcTree;
@@ -20,11 +21,25 @@ pub struct Reader {
     dead: HashSet<ProcKey>,
     /// Somebody was listed who could not be looked at any more, and may have left children behind.
     slipped: bool,
+    /// The kernel does not tell a process's children.
+    unlisted: bool,
 }
 
 /// Looks at a tree that shows nobody but keeps slipping away; one takes some 50 us, and a link of a chain that forks and
 /// exits is caught in a few.
 const LOOKS: usize = 10_000;
+/// Readings of all of `/proc` where the kernel does not list children. On a machine where processes come and go all the
+/// time no reading is without one that vanished: so many that found nobody are enough.
+const SCANS: usize = 50;
+
+/// How a reading of all of `/proc` went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scan {
+    /// Everybody who was listed could be looked at.
+    Whole,
+    /// Somebody was gone by then.
+    WithGaps,
+}
 
 impl Reader {
     /// A reader of the tree of `root`, which begins with the members that are known already. `borders` are the roots of
@@ -48,24 +63,33 @@ impl Reader {
             roster,
             dead: HashSet::new(),
             slipped: false,
+            unlisted: false,
         }
     }
 
     /// Who lives now: members that are known, and all that is found below them and below the subreaper. Zombies are not
-    /// among them. Nobody is only said after a look at which nobody slipped away, and a reading of all of `/proc`.
-    pub fn living(&mut self) -> Vec<Arc<Proc>> {
+    /// among them.
+    pub fn look(&mut self) -> Look {
         for _ in 0..LOOKS {
             self.known.retain(|_, p| !p.is_gone());
-            self.slipped = false;
+            (self.slipped, self.unlisted) = (false, false);
             self.walk();
             if !self.known.is_empty() || !self.slipped {
                 break;
             }
         }
-        if self.known.is_empty() {
-            self.scan();
+        let scans = if self.unlisted { SCANS } else { 1 };
+        for _ in 0..scans {
+            if !self.known.is_empty() {
+                break;
+            }
+            // What the walk missed for want of lists, the scan makes good.
+            self.slipped &= !self.unlisted;
+            if self.scan() == Scan::Whole {
+                break;
+            }
         }
-        self.known.values().cloned().collect()
+        Look { living: self.known.values().cloned().collect(), sure: !self.slipped }
     }
 
     fn walk(&mut self) {
@@ -76,7 +100,12 @@ impl Reader {
             if !seen.insert(parent.key) {
                 continue;
             }
-            for child in self.tree.children(parent.key.pid).unwrap_or_default() {
+            let children = self.tree.children(parent.key.pid).unwrap_or_else(|_| {
+                // Of a parent that is reaped nobody is a child any more; of any other they are only not listed.
+                self.unlisted |= !parent.is_reaped();
+                Vec::new()
+            });
+            for child in children {
                 if let Some(found) = self.adopt(&parent, child) {
                     queue.push(found);
                 }
@@ -85,17 +114,20 @@ impl Reader {
     }
 
     /// Without `children` files, or when they showed nobody: every process whose parent is a member or the subreaper.
-    fn scan(&mut self) {
+    fn scan(&mut self) -> Scan {
         let parents: Vec<Arc<Proc>> = self.reaper.iter().chain(self.known.values()).cloned().collect();
-        if parents.is_empty() {
-            return;
-        }
-        for pid in self.tree.pids().unwrap_or_default() {
-            let Ok(stat) = self.tree.stat(pid) else { continue };
+        let Ok(pids) = self.tree.pids() else { return Scan::WithGaps };
+        let mut scan = Scan::Whole;
+        for pid in pids {
+            let Ok(stat) = self.tree.stat(pid) else {
+                scan = Scan::WithGaps;
+                continue;
+            };
             if let Some(parent) = parents.iter().find(|p| p.key.pid == stat.ppid) {
                 self.adopt(parent, pid);
             }
         }
+        scan
     }
 
     /// Opens a child and makes sure that it is one: it names the parent, and the parent still lives after that.

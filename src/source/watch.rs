@@ -16,6 +16,7 @@ use crate::model::{
     ReadingCause, Root, RunId, RunState, SECOND, Tick, Tree, TreeSample,
 };
 use crate::sys::clock;
+use crate::sys::look::Look;
 use crate::sys::process::Proc;
 use crate::sys::roster::Roster;
 use crate::sys::tree::ProcTree;
@@ -193,22 +194,29 @@ impl Watch {
         Some(sum)
     }
 
-    /// Who lives in a trial's tree now and what they do; `None` when it is not watched.
+    /// Who lives in a trial's tree now and what they do; `None` when it is not watched, or when nobody was seen but
+    /// somebody may have slipped away. An empty list means that nobody is left.
     pub fn members(&mut self, at: Moment, run: RunId) -> Option<Tree> {
         let id = self.forest.tree_of(run)?;
         self.find_new(at.boot_ns);
         self.forest.look(&mut self.lens, Some(id));
-        let mut living = self.forest.living(id);
-        if living.is_empty() {
-            // Nobody is a grave word: a link of a chain that forks and exits may have slipped through.
-            living = self.lineage(run)?.living();
-            self.forest.take_back(&mut self.lens, run, living.clone());
+        let mut members = at_work(&self.forest.living(id));
+        if members.is_empty() {
+            let look = self.look_again(run)?;
+            members = at_work(&look.living);
+            // They left since: the next look will find what they left behind.
+            if members.is_empty() && !look.found_nobody() {
+                return None;
+            }
         }
-        let members = living.into_iter().filter_map(|p| {
-            let state = p.run_state().filter(|s| *s != RunState::Zombie)?;
-            Some(TreeMember { key: p.key, state })
-        });
-        Some(Tree { run, members: members.collect() })
+        Some(Tree { run, members })
+    }
+
+    /// Nobody is a grave word: a link of a chain that forks and exits may have slipped through.
+    fn look_again(&mut self, run: RunId) -> Option<Look> {
+        let look = self.lineage(run)?.look();
+        self.forest.take_back(&mut self.lens, run, look.living.clone());
+        Some(look)
     }
 
     /// Takes in what is new in the trees; gives new processes that are in none, where somebody wants to know.
@@ -306,6 +314,8 @@ impl Watch {
     /// The samples of all trials that share a tree.
     fn samples(&mut self, id: u32, sums: Sums, at: Moment) -> Vec<TreeSample> {
         let limit = self.limit(id, at.boot_ns);
+        let run = self.forest.trees.get(&id).and_then(|t| t.runs.first().copied());
+        let slipped = sums.processes == 0 && run.and_then(|run| self.look_again(run)).is_none_or(|l| !l.found_nobody());
         let Some(tree) = self.forest.trees.get_mut(&id) else { return Vec::new() };
         let totals = tree.totals(sums.used);
         let members: Arc<[ProcSample]> = sums.members.into();
@@ -319,7 +329,7 @@ impl Watch {
             });
             samples.push(TreeSample {
                 run: *run,
-                complete: !sums.unreadable && !tree.over,
+                complete: !sums.unreadable && !tree.over && !slipped,
                 memory: sums.memory,
                 swap: sums.swap,
                 proportional: sums.proportional,
@@ -348,4 +358,13 @@ impl Watch {
         }
         limit.map_or(total, |limit| Some(total.map_or(limit, |total| total.min(limit))))
     }
+}
+
+/// Those that are no zombies yet, and what they do.
+fn at_work(living: &[Arc<Proc>]) -> Vec<TreeMember> {
+    let member = |proc: &Arc<Proc>| {
+        let state = proc.run_state().filter(|state| *state != RunState::Zombie)?;
+        Some(TreeMember { key: proc.key, state })
+    };
+    living.iter().filter_map(member).collect()
 }

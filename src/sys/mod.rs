@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod limits;
+pub mod look;
 pub mod peer;
 pub mod pidfd;
 pub mod places;

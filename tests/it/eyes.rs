@@ -188,7 +188,7 @@ fn nested_trials_count_for_the_inner_one_only() {
     });
     assert_eq!(world.position(&inner_proc), Position::Root(inner));
     let mut reader = world.sampler.lineage(outer).expect("tracked");
-    assert_eq!(reader.living().len(), 2, "a sweep of the outer one does not reach the inner");
+    assert_eq!(reader.look().living.len(), 2, "a sweep of the outer one does not reach the inner");
     world.sampler.untrack(inner);
     world.sample("five again", outer, |t| t.processes == 5);
     assert_eq!(world.position(&inner_proc), Position::Inside(outer));
@@ -456,14 +456,9 @@ fn short_descriptors_apart() {
     assert!(handles.iter().filter(|p| p.pidfd.is_some()).count() >= 10, "kept files made room for pidfds");
 }
 
-#[test]
-fn a_chain_that_forks_and_exits_is_caught() {
-    apart("eyes::chain_apart", &["env"]);
-}
-
-#[test]
-#[ignore = "run by a_chain_that_forks_and_exits_is_caught in a process of its own"]
-fn chain_apart() {
+/// A chain of processes below this one, the subreaper: each forks the next and leaves after 200 us. Gives this process and
+/// the first link's root; after some minutes the chain ends by itself.
+fn chain() -> (Arc<Proc>, Root) {
     nix::sys::prctl::set_child_subreaper(true).expect("Linux 3.4");
     // SAFETY: ignoring a signal sets no handler; orphans that come to us are reaped by the kernel then.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
@@ -481,15 +476,21 @@ fn chain_apart() {
         }
         unsafe { libc::_exit(0) };
     }
-    let root =
-        Root { key: earlystop::model::ProcKey { pid: first as u32, start: 0, inode: 0 }, subreaper: Some(me.key) };
-    let mut reader = Reader::new(root, Vec::new(), Vec::new(), Roster::new());
-    let (start, mut killed, mut quiet) = (Instant::now(), 0, 0);
-    while quiet < 20 {
-        assert!(start.elapsed() < Duration::from_secs(5), "not caught, {killed} killed");
-        let living = reader.living();
-        quiet = if living.is_empty() { quiet + 1 } else { 0 };
-        for proc in living.iter().filter(|p| p.is_same() && p.key != me.key) {
+    let key = earlystop::model::ProcKey { pid: first as u32, start: 0, inode: 0 };
+    let root = Root { key, subreaper: Some(me.key) };
+    (me, root)
+}
+
+/// Ends whoever the reader finds until it is sure that there is nobody, and makes certain that this was true.
+fn end_of_chain(me: &Proc, reader: &mut Reader) {
+    let (start, mut killed) = (Instant::now(), 0);
+    loop {
+        assert!(start.elapsed() < LONG, "not caught, {killed} killed");
+        let look = reader.look();
+        if look.found_nobody() {
+            break;
+        }
+        for proc in look.living.iter().filter(|p| p.is_same() && p.key != me.key) {
             if let Some(fd) = proc.fd() {
                 killed += rustix::process::pidfd_send_signal(fd, rustix::process::Signal::KILL).is_ok() as u32;
             }
@@ -497,6 +498,50 @@ fn chain_apart() {
     }
     eprintln!("caught after {:?}, {killed} killed", start.elapsed());
     assert!(killed > 0);
+    for _ in 0..20 {
+        assert!(reader.look().living.is_empty(), "somebody was left");
+    }
+}
+
+#[test]
+fn a_chain_that_forks_and_exits_is_caught() {
+    apart("eyes::chain_apart", &["env"]);
+}
+
+#[test]
+#[ignore = "run by a_chain_that_forks_and_exits_is_caught in a process of its own"]
+fn chain_apart() {
+    let (me, root) = chain();
+    let mut reader = Reader::new(root, Vec::new(), Vec::new(), Roster::new());
+    end_of_chain(&me, &mut reader);
+}
+
+#[test]
+fn a_chain_is_never_taken_for_nobody() {
+    apart("eyes::nobody_apart", &["env"]);
+}
+
+#[test]
+#[ignore = "run by a_chain_is_never_taken_for_nobody in a process of its own"]
+fn nobody_apart() {
+    let (me, root) = chain();
+    let world = World::every(10);
+    let run = world.track(root);
+    world.sampler.follow(run);
+    let mut looks = 0;
+    while looks < 500 {
+        match world.events.recv_timeout(LONG).expect("readings go on") {
+            Event::Tree(tree) => assert!(!tree.members.is_empty(), "look {looks}: the chain lives"),
+            Event::Tick(tick) => {
+                let empty = |t: &&TreeSample| t.run == run && t.processes == 0 && t.complete;
+                assert_eq!(tick.trees.iter().find(empty), None, "look {looks}: the chain lives");
+            }
+            _ => continue,
+        }
+        looks += 1;
+    }
+    let mut reader = world.sampler.lineage(run).expect("tracked");
+    end_of_chain(&me, &mut reader);
 }
 
 #[test]

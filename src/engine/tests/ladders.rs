@@ -31,12 +31,28 @@ fn without_a_trainer_sigterm_goes_to_each_process_once_then_comes_the_sweep() {
     assert!(signals(&effects).is_empty(), "the last rung is a sweep");
     assert!(effects.iter().any(|e| matches!(e, Effect::Sweep(s) if s.run == run(1))));
     let stop = scene.stop_id(1);
-    scene.event(Event::Swept(Swept { stop, run: run(1), killed: 1, left: vec![] }));
+    scene.event(Event::Swept(Swept { stop, run: run(1), killed: 1, left: vec![], cleared: true }));
     let effects = scene.take();
     assert_eq!(outcomes(&effects), [StopOutcome::Killed]);
     let view = scene.view(1);
     assert_eq!((view.state, view.exit.unwrap().cause), (TrialState::Stopped, ExitCause::Rule));
     assert_eq!(view.stops[&(Arc::from("cap"), StopOutcome::Killed)], 1);
+}
+
+#[test]
+fn who_stops_after_sigterm_is_woken_once() {
+    let mut scene = stopping(false);
+    let tree = |states: &[(u32, RunState)]| {
+        let members = states.iter().map(|(pid, state)| Member { key: key(*pid), state: *state }).collect();
+        Event::Tree(Tree { run: run(1), members })
+    };
+    scene.event(tree(&[(50, RunState::Alive), (51, RunState::Stopped)]));
+    assert_eq!(signals(&scene.take()), [(50, Signal::TERM), (51, Signal::TERM)]);
+    // A stop that was on its way to it when SIGTERM was given takes hold first: without SIGCONT its handler would never run.
+    for _ in 0..3 {
+        scene.event(tree(&[(50, RunState::Stopped), (51, RunState::Alive)]));
+    }
+    assert_eq!(signals(&scene.take()), [(50, Signal::CONT)]);
 }
 
 #[test]
@@ -92,13 +108,13 @@ fn who_survives_sigkill_is_a_failure_and_the_trial_keeps_stopping() {
     scene.tree(1, &[50]);
     let stop = scene.stop_id(1);
     let left = vec![Member { key: key(50), state: RunState::Uninterruptible }];
-    scene.event(Event::Swept(Swept { stop, run: run(1), killed: 1, left }));
+    scene.event(Event::Swept(Swept { stop, run: run(1), killed: 1, left, cleared: false }));
     assert_eq!(scene.view(1).state, TrialState::Stopping);
     assert_eq!(scene.view(1).stops[&(Arc::from("cap"), StopOutcome::Failed)], 1);
     scene.take();
     scene.ticks(1, &[(1, 50, 200 * MIB)]);
     assert!(scene.take().iter().any(|e| matches!(e, Effect::Sweep(..))), "it is tried again at each tick");
-    scene.event(Event::Swept(Swept { stop, run: run(1), killed: 1, left: vec![] }));
+    scene.event(Event::Swept(Swept { stop, run: run(1), killed: 1, left: vec![], cleared: true }));
     let view = scene.view(1);
     assert_eq!(view.state, TrialState::Stopped);
     assert_eq!(view.stops.values().sum::<u64>(), 1, "one outcome a stop");

@@ -22,7 +22,7 @@ record!(Register { run, spec, fallback, root, uid, position, may_stop, conn });
 record!(Exited { run, status, usage, oom });
 record!(Tree { run, members });
 record!(Signalled { shot, result });
-record!(Swept { stop, run, killed, left });
+record!(Swept { stop, run, killed, left, cleared });
 record!(RemoteSeries { labels, value });
 
 /// An input as it was journaled.
@@ -401,7 +401,7 @@ mod tests {
             Event::Exited(Exited { run: RUN, status: Some(ExitStatus::Code(7)), usage: None, oom: true }),
             Event::Exited(Exited { run: RUN, status: None, usage: Some(ExitUsage::default()), oom: false }),
             Event::Closed(ConnId(4)),
-            Event::Swept(Swept { stop: StopId(1), run: RUN, killed: 2, left: vec![member] }),
+            Event::Swept(Swept { stop: StopId(1), run: RUN, killed: 2, left: vec![member], cleared: false }),
             Event::Wake,
         ];
         let series =

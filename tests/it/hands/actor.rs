@@ -11,6 +11,7 @@ use earlystop::journal::Ledger;
 use earlystop::model::{
     Counters, Event, Ladder, ProcKey, RunId, RunState, Shot, Signal, SignalResult, StopId, StopRecord, Stretch, Swept,
 };
+use earlystop::sys::look::Look;
 use earlystop::sys::process::Proc;
 use earlystop::sys::roster::Roster;
 
@@ -50,7 +51,7 @@ impl Stage {
         signalled.result
     }
 
-    fn sweep(&self, reader: impl FnMut() -> Vec<Arc<Proc>> + Send + 'static) -> Swept {
+    fn sweep(&self, reader: impl FnMut() -> Look + Send + 'static) -> Swept {
         self.actor.sweep(Sweep { stretch: STRETCH, reader: Box::new(reader) });
         match self.outcomes.recv_timeout(SOON).unwrap() {
             Event::Swept(swept) => swept,
@@ -116,7 +117,7 @@ fn a_number_that_belongs_to_another_process_now_is_never_signalled() {
     let fake = Arc::new(fake);
     stage.roster.insert(&fake);
     assert_eq!(stage.fire(shot(earlier, Signal::KILL)), SignalResult::Unsure);
-    let swept = stage.sweep(move || vec![fake.clone()]);
+    let swept = stage.sweep(move || seen([&fake]));
     assert_eq!((swept.killed, swept.left.len()), (0, 0), "{swept:?}");
     // A key that the roster does not know, of a process that lives and of one that does not.
     assert_eq!(stage.fire(shot(real.key, Signal::KILL)), SignalResult::Unsure);
@@ -132,7 +133,7 @@ fn without_a_pidfd_nothing_is_given() {
     blind.pidfd = None;
     let blind = stage.roster.insert(&Arc::new(blind));
     assert_eq!(stage.fire(shot(blind.key, Signal::KILL)), SignalResult::Unsure);
-    let swept = stage.sweep(move || vec![blind.clone()]);
+    let swept = stage.sweep(move || seen([&blind]));
     assert_eq!((swept.killed, swept.left.len()), (0, 1));
     assert_eq!(child.0.try_wait().unwrap(), None, "it lives");
 }
@@ -157,13 +158,50 @@ fn a_zombie_is_gone() {
     let proc = stage.roster.insert(&Proc::open(child.0.id()).unwrap());
     wait_for("it is a zombie", SOON, || proc.is_gone().then_some(()));
     assert_eq!(stage.fire(shot(proc.key, Signal::TERM)), SignalResult::Gone);
-    let swept = stage.sweep(move || vec![proc.clone()]);
-    assert_eq!((swept.killed, swept.left), (0, vec![]));
+    let mut once = Some(proc);
+    let swept = stage.sweep(move || seen(once.take().as_ref()));
+    assert_eq!((swept.killed, swept.left, swept.cleared), (0, vec![], true));
+}
+
+#[test]
+fn who_left_since_the_reading_may_have_left_a_child_behind() {
+    let stage = Stage::new();
+    let zombie = Mortal::of(&mut Command::new("true"));
+    let parent = stage.roster.insert(&Proc::open(zombie.0.id()).unwrap());
+    wait_for("it is a zombie", SOON, || parent.is_gone().then_some(()));
+    let (mut child, _lines) = shell("echo ready; sleep 600");
+    let heir = stage.roster.insert(&Proc::open(child.0.id()).unwrap());
+    // The reading finds the parent; by the time it is looked at it has left, and the next reading finds its child.
+    let mut parent = Some(parent);
+    let swept = stage.sweep(move || match parent.take() {
+        Some(parent) => seen([&parent]),
+        None => seen([&heir].into_iter().filter(|heir| !heir.is_gone())),
+    });
+    assert_eq!((swept.killed, swept.cleared), (1, true), "{swept:?}");
+    assert!(!child.0.wait().unwrap().success());
+}
+
+#[test]
+fn without_a_sure_look_nobody_is_not_said() {
+    let stage = Stage::new();
+    let mut looks = 0;
+    let swept = stage.sweep(move || {
+        looks += 1;
+        Look { living: Vec::new(), sure: looks > 3 }
+    });
+    assert!(swept.cleared);
+    let swept = stage.sweep(Look::default);
+    assert!(swept.left.is_empty() && !swept.cleared, "{swept:?}");
+}
+
+/// A look that found these, and from which nobody slipped away.
+fn seen<'a>(living: impl IntoIterator<Item = &'a Arc<Proc>>) -> Look {
+    Look { living: living.into_iter().cloned().collect(), sure: true }
 }
 
 /// All living processes of this session: the forking tree below is one. Nobody is only said after a look at which no
 /// process slipped away between its being listed and its being read.
-fn of_session(session: u32) -> Vec<Arc<Proc>> {
+fn of_session(session: u32) -> Look {
     let tree = earlystop::sys::tree::ProcTree::default();
     // A zombie may have left a child behind after the list was made; one that was a zombie before the list has none.
     let mut zombies = std::collections::HashSet::new();
@@ -180,7 +218,7 @@ fn of_session(session: u32) -> Vec<Arc<Proc>> {
         };
         let pids: Vec<u32> = tree.pids().unwrap().into_iter().filter(&mut is_of).collect();
         let found: Vec<Arc<Proc>> = pids.into_iter().filter_map(|pid| Proc::open(pid).ok()).collect();
-        (!found.is_empty() || !slipped).then_some(found)
+        (!found.is_empty() || !slipped).then_some(Look { living: found, sure: !slipped })
     })
 }
 
@@ -200,11 +238,11 @@ fn a_tree_that_keeps_forking_is_swept() {
     while begin.elapsed() < SOON {
         let swept = stage.sweep(move || of_session(session));
         killed += swept.killed;
-        if swept.left.is_empty() {
+        if swept.cleared {
             break;
         }
     }
-    assert!(of_session(session).is_empty());
+    assert!(of_session(session).found_nobody());
     assert!(killed >= 2, "{killed}");
 }
 
@@ -215,7 +253,7 @@ fn a_stuck_sweep_delays_nobody() {
     let held = Mutex::new(held);
     let reader = move || {
         let _ = held.lock().unwrap().recv();
-        Vec::new()
+        Look { living: Vec::new(), sure: true }
     };
     stage.actor.sweep(Sweep { stretch: STRETCH, reader: Box::new(reader) });
     let (child, _lines) = shell("echo ready; sleep 600");
@@ -236,7 +274,7 @@ fn the_dry_actuator_gives_nothing() {
     let dry = Dry::default();
     let key = Proc::open(child.0.id()).unwrap().key;
     dry.signal(shot(key, Signal::KILL));
-    dry.sweep(Sweep { stretch: STRETCH, reader: Box::new(Vec::new) });
+    dry.sweep(Sweep { stretch: STRETCH, reader: Box::new(Look::default) });
     assert_eq!((dry.shots(), dry.sweeps()), (vec![shot(key, Signal::KILL)], vec![(STOP, RUN)]));
     assert_eq!(child.0.try_wait().unwrap(), None);
 }
