@@ -66,8 +66,10 @@ pub(super) fn compile(file: &File, terms: Terms<'_>, text: &Spanned<String>) -> 
             return None;
         }
     };
+    if !is_vector(&site, &parsed) {
+        return None;
+    }
     let sound = [
-        is_vector(&site, &parsed),
         names_are_known(&site, &parsed, terms.evaluate),
         times_can_be_kept(&site, &parsed, terms),
         filters(&site, &parsed),

@@ -152,8 +152,9 @@ fn patience(file: &File, read: &ConditionFile, metric: &Spanned<String>, quantit
         file.error("bad-value", metric.span(), message, "write the name of a reported metric: metric = \"val_loss\"");
         return None;
     }
-    let mode = mode(file, read)?;
-    let delta = delta(file, read)?;
+    // Both are looked at before one that is wrong ends it.
+    let (mode, delta) = (mode(file, read), delta(file, read));
+    let (mode, delta) = (mode?, delta?);
     let (unit, count) = match (&read.patience, &read.patience_steps) {
         (_, Some(steps)) => ("steps", *steps.get_ref()),
         (Some(reports), _) => ("reports", *reports.get_ref()),
