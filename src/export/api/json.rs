@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::{Failure, Kind};
 use crate::promql::{Labels, Value};
 
-/// Longest answer. Prometheus has no such bound; a sidecar must not take the memory of those it watches. Two million
-/// samples, the most that a query may load, come to about as much.
-const BYTES: usize = 64 << 20;
+/// Longest answer. Prometheus has no such bound; a sidecar must not take the memory of those it watches. A million samples
+/// come to about as much.
+const BYTES: usize = 32 << 20;
 
 /// A text with quotes.
 pub(super) fn text(text: &str) -> String {
@@ -163,6 +163,6 @@ mod tests {
     fn answers_are_bounded() {
         let track = Track { labels: Labels::empty(), points: vec![Point { t: 1, v: 0.1 }; BYTES / 10] };
         let refused = matrix(&[track], 1).expect_err("too long");
-        assert!(refused.kind == Kind::Execution && refused.message.contains("64 MiB"), "{refused:?}");
+        assert!(refused.kind == Kind::Execution && refused.message.contains("32 MiB"), "{refused:?}");
     }
 }

@@ -30,6 +30,7 @@ pub(super) use pool::Pool;
 
 /// Methods of the API: a form is sent where a query is too long for a URL.
 const METHODS: &str = "GET, HEAD, POST";
+const JSON: &str = "application/json";
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +137,7 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     if ![Method::GET, Method::HEAD, Method::POST].contains(request.method()) {
-        let mut refused = reply(StatusCode::METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", "Read only.\n".into());
+        let mut refused = reply(StatusCode::METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", "Read only.\n");
         refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
         return refused;
     }
@@ -144,20 +145,21 @@ pub(super) async fn answer(
         Ok(params) => dispatch(state, endpoint, params).await,
         Err(failure) => Err(failure),
     };
-    let (status, body) = match answer {
-        Ok(Answer { data, warnings }) if warnings.is_empty() => {
-            (StatusCode::OK, format!("{{\"status\":\"success\",\"data\":{data}}}"))
-        }
-        Ok(Answer { data, warnings }) => {
-            let warnings = json::list(&warnings);
-            (StatusCode::OK, format!("{{\"status\":\"success\",\"data\":{data},\"warnings\":{warnings}}}"))
-        }
+    let body = answer.and_then(|Answer { data, warnings }| {
+        let warnings = match warnings[..] {
+            [] => String::new(),
+            _ => format!(",\"warnings\":{}", json::list(&warnings)),
+        };
+        state.queries().body(format!("{{\"status\":\"success\",\"data\":{data}{warnings}}}"))
+    });
+    match body {
+        Ok(body) => reply(StatusCode::OK, JSON, body),
         Err(Failure { kind, message }) => {
             let (word, message) = (kind.word(), json::text(&message));
-            (kind.status(), format!("{{\"status\":\"error\",\"errorType\":\"{word}\",\"error\":{message}}}"))
+            let body = format!("{{\"status\":\"error\",\"errorType\":\"{word}\",\"error\":{message}}}");
+            reply(kind.status(), JSON, body)
         }
-    };
-    reply(status, "application/json", body)
+    }
 }
 
 async fn dispatch(state: &Arc<ExportState>, endpoint: Endpoint, params: Params) -> Result<Answer, Failure> {
@@ -184,8 +186,8 @@ async fn off_the_server(
     done.unwrap_or_else(|_| Err(Failure::new(Kind::Internal, "the answer could not be written")))
 }
 
-fn reply(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

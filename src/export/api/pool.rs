@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot};
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Failure, Kind};
@@ -19,16 +20,35 @@ pub(super) const LONGEST: Duration = Duration::from_secs(120);
 /// Niceness of a query's thread.
 const NICE: i32 = 10;
 
-/// Who may run.
+/// MiB of long answers that may be on their way to those who asked: who reads slowly must not fill the memory.
+const ON_THE_WAY: usize = 128;
+/// An answer up to this many bytes is short: of these there is at most one for each connection.
+const SHORT: usize = 1 << 20;
+
+/// Who may run, and what may be on its way.
 #[derive(Debug)]
 pub(in crate::export) struct Pool {
     turns: Arc<Semaphore>,
     places: Semaphore,
+    answers: Arc<Semaphore>,
+}
+
+/// A long answer, counted until it is sent.
+struct Counted(String, #[expect(dead_code, reason = "it counts as long as it is there")] OwnedSemaphorePermit);
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 impl Default for Pool {
     fn default() -> Pool {
-        Pool { turns: Arc::new(Semaphore::new(AT_ONCE)), places: Semaphore::new(AT_ONCE + WAITING) }
+        Pool {
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            places: Semaphore::new(AT_ONCE + WAITING),
+            answers: Arc::new(Semaphore::new(ON_THE_WAY)),
+        }
     }
 }
 
@@ -42,6 +62,16 @@ impl Drop for Stop {
 }
 
 impl Pool {
+    /// An answer as a body, if it is short or there is room for a long one.
+    pub fn body(&self, answer: String) -> Result<Bytes, Failure> {
+        if answer.len() <= SHORT {
+            return Ok(answer.into());
+        }
+        let room = self.answers.clone().try_acquire_many_owned((answer.len() / SHORT) as u32 + 1);
+        let full = |_| Failure::new(Kind::Unavailable, "too many long answers are being read; ask again later");
+        Ok(Bytes::from_owner(Counted(answer, room.map_err(full)?)))
+    }
+
     /// Runs `work` when its turn comes. It is given a flag that says that nobody waits any more.
     pub async fn run<T: Send + 'static>(
         &self,
@@ -92,6 +122,16 @@ mod tests {
         assert_eq!(failure.kind, Kind::Timeout);
         assert!(told.recv_timeout(Duration::from_secs(60)).is_ok(), "the work ends");
         assert_eq!(pool.run(LONGEST, |_| Ok(7)).await, Ok(7));
+    }
+
+    #[test]
+    fn long_answers_are_counted_until_they_are_sent() {
+        let (pool, long) = (Pool::default(), || "x".repeat(31 << 20));
+        let held: Vec<Bytes> = (0..4).map(|_| pool.body(long()).expect("room")).collect();
+        assert_eq!(pool.body(long()).expect_err("full").kind, Kind::Unavailable);
+        assert!(pool.body("short".to_owned()).is_ok_and(|body| &*body == b"short"));
+        drop(held);
+        assert!(pool.body(long()).is_ok_and(|body| body.len() == 31 << 20));
     }
 
     #[tokio::test]

@@ -15,6 +15,9 @@ const ALLOCATION: usize = 16;
 /// Changes of value after which a head is written tick by tick: half of what that takes.
 const RUNS: usize = 32;
 
+/// Takes samples: the tick of the block, and the value.
+pub(super) type See<'a> = dyn FnMut(usize, f64) + 'a;
+
 fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits()
 }
@@ -90,7 +93,7 @@ impl Head {
     }
 
     /// Every sample up to tick `ticks` (excluded) of the block.
-    pub fn each(&self, ticks: usize, see: &mut dyn FnMut(usize, f64)) {
+    pub fn each(&self, ticks: usize, see: &mut See) {
         let mut present = |at: usize, value: f64| {
             if !same(value, ABSENT) {
                 see(at, value);
@@ -113,7 +116,7 @@ impl Head {
 }
 
 /// Calls `see` for each tick from the first run on, up to `ticks` (excluded); ticks before it are absent.
-fn spread(runs: &[(u8, f64)], ticks: usize, see: &mut dyn FnMut(usize, f64)) {
+fn spread(runs: &[(u8, f64)], ticks: usize, see: &mut See) {
     let first = runs.first().map_or(ticks, |(from, _)| usize::from(*from));
     (0..first.min(ticks)).for_each(|at| see(at, ABSENT));
     for (index, (from, value)) in runs.iter().enumerate() {
@@ -183,7 +186,7 @@ impl Chunk {
     }
 
     /// Every sample with its tick of the block.
-    pub fn each(&self, see: &mut dyn FnMut(usize, f64)) {
+    pub fn each(&self, see: &mut See) {
         let first = usize::from(self.first);
         let mut end = first;
         self.body.each(&mut |at, value| {
@@ -245,7 +248,7 @@ impl Body {
         Some((Body::Steps { base: whole[0], unit, per, deltas }, bytes))
     }
 
-    fn each(&self, see: &mut dyn FnMut(usize, f64)) {
+    fn each(&self, see: &mut See) {
         match self {
             Body::Constant(value, n) => (0..usize::from(*n)).for_each(|at| see(at, *value)),
             Body::Runs(runs, n) => spread(runs, usize::from(*n), see),

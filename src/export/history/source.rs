@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::History;
+use super::chunk::See;
 use super::pass::with_processes;
 use super::store::{Clock, Copied};
 use crate::model::Snapshot;
@@ -79,7 +80,7 @@ impl View {
 
     fn each_sample(&self, copied: &Copied, from: i64, to: i64, see: &mut dyn FnMut(Point)) {
         let newest = self.clock.first + self.clock.blocks.len() as u64 - 1;
-        let mut block = |number: u64, each: &dyn Fn(&mut dyn FnMut(usize, f64))| {
+        let mut block = |number: u64, each: &dyn Fn(&mut See)| {
             let Some(times) = number.checked_sub(self.clock.first).and_then(|n| self.clock.blocks.get(n as usize))
             else {
                 return;
