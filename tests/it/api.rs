@@ -338,11 +338,17 @@ fn a_hostile_query_holds_up_neither_scrapes_nor_ticks_nor_the_end() {
     });
 }
 
+/// [`TRAINER`] under another name, which comes to its end.
+fn brief(name: &str) -> String {
+    let script = TRAINER.replace("steady", name).replace("range(1, 100000)", "range(1, 60)");
+    format!("{script}\nsay(type=\"done\", status=\"completed\", metrics={{\"val_rmse\": 0.5}})\n")
+}
+
 /// What Grafana's Prometheus data source sends when it is saved, explored and shows a dashboard.
 #[test]
 fn grafana_finds_what_it_asks_for() {
     let stage = Stage::on_a_port("[[rule]]\nname = \"cap\"\nmetric = \"memory\"\nabove = \"100 GiB\"\n");
-    let _steady = stage.python(TRAINER);
+    let (_steady, _brief) = (stage.python(TRAINER), stage.python(&brief("brief")));
     assert!(stage.command(&["run", "--trial", "short", "--", "true"]).status().expect("it runs").success());
     let address = stage.address();
     let (status, saved) = parsed(post(&address, "/api/v1/query", "query=1%2B1&time=4").expect("an answer"));
@@ -359,8 +365,10 @@ fn grafana_finds_what_it_asks_for() {
         answer.1["data"].as_array().is_some_and(|all| !all.is_empty()).then_some(answer)
     });
     assert_eq!(labels["data"], json!(["__name__", "experiment", "trial"]));
-    let values = data(&address, &format!("/api/v1/label/trial/values?match[]=trial_info&{}", span()));
-    assert_eq!(values, json!(["short", "steady"]));
+    wait_for("both trials", LONG, || {
+        let values = data(&address, &format!("/api/v1/label/trial/values?match[]=trial_info&{}", span()));
+        (values == json!(["brief", "short", "steady"])).then_some(())
+    });
     let of_trouble = |expr: &str| expr.ends_with("> 0") || expr.ends_with("== 0");
     let mut silent = queries();
     wait_for("every panel shows data", LONG, || {
@@ -398,7 +406,7 @@ fn promtool_asks_us_as_it_asks_prometheus() {
     let _steady = stage.python(TRAINER);
     let server = format!("http://{}", stage.address());
     let instant = wait_for("a step", LONG, || {
-        promtool(&["instant", &server, "trial_step{trial=\"steady\"} > 5"]).filter(|said| !said.is_empty())
+        promtool(&["instant", &server, "trial_step{trial=\"steady\"} > 5"]).filter(|said| !said.trim().is_empty())
     });
     assert!(instant.starts_with("trial_step{experiment=\"wine\", trial=\"steady\"} => "), "{instant}");
     let series = promtool(&["series", "--match", "trial_target_steps", &server]).expect("promtool");
@@ -440,9 +448,7 @@ fn a_real_prometheus_that_scrapes_us_says_the_same() {
     let stage = Stage::on_a_port("[[rule]]\nname = \"cap\"\nmetric = \"memory\"\nabove = \"100 GiB\"\n");
     let address = stage.address();
     let prometheus = Prometheus::scraping(&binary, &address, "");
-    let short = TRAINER.replace("\"steady\"", "\"short\"").replace("range(1, 100000)", "range(1, 60)");
-    let _short =
-        stage.python(&format!("{short}\nsay(type=\"done\", status=\"completed\", metrics={{\"val_rmse\": 0.5}})\n"));
+    let _short = stage.python(&brief("short"));
     stage.wait_state("short", "completed");
     // What stays of an ended trial no longer changes: both must say the same, to the last bit.
     for expr in [
