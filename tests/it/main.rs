@@ -2,6 +2,7 @@
 
 mod api;
 mod cli;
+mod differential;
 mod export;
 mod eyes;
 mod faults;

@@ -101,6 +101,11 @@ impl Prometheus {
         Prometheus::start(binary, &format!("scrape_configs: [{{job_name: earlystop, {found}}}]\n"))
     }
 
+    /// Nothing is scraped: samples come by remote write.
+    pub fn written_to(binary: &Path) -> Prometheus {
+        Prometheus::start(binary, "")
+    }
+
     /// Scrapes these from now on: the label `instance` and the address of each.
     pub fn scrape(&self, targets: &[(&str, &str)]) {
         let group = |(instance, address): &(&str, &str)| serde_json::json!({"targets": [address], "labels": {"instance": instance}});
@@ -124,6 +129,7 @@ impl Prometheus {
                 .arg(format!("--config.file={}", config.display()))
                 .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
                 .arg(format!("--web.listen-address={free}"))
+                .arg("--web.enable-remote-write-receiver")
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(log)

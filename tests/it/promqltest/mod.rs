@@ -4,7 +4,10 @@
 //! folder.
 
 mod compare;
+pub mod expressions;
 mod pin;
+pub mod random;
+pub mod samples;
 mod script;
 pub mod store;
 
