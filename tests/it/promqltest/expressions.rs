@@ -8,6 +8,7 @@
 //!   1.1 intervals and the counter is near 0: series with resets have no gaps, series with gaps are far from 0.
 //! - `stddev` and `stdvar` of one infinity are 0 in 2.42: only of series without.
 //! - `topk` and `bottomk` choose any of equals: only of series that never are equal, nor NaN.
+//! - `atan2` keeps the name in 2.42: only between numbers.
 //! - `count_values` writes numbers in another way, `holt_winters` has another name, `mad_over_time`, `sort_by_label`, `limitk`
 //!   and others are not there: not at all.
 //! - Where 2.42 sums plainly, 3.14 compensates: values are multiples of 1/1024 that no sum rounds.
@@ -178,10 +179,11 @@ impl Expressions<'_> {
     /// One number.
     pub fn scalar(&mut self, depth: u32) -> String {
         let Some(deeper) = depth.checked_sub(1) else { return self.number() };
-        match self.random.below(8) {
+        match self.random.below(9) {
             0..5 => self.number(),
             5 => format!("scalar({} ({}))", self.aggregation(), self.trial(deeper)),
             6 => self.random.pick(&["time()", "pi()", "scalar(vector(2))", "scalar(gauge_calm)"]).to_owned(),
+            7 => format!("({} atan2 {})", self.number(), self.number()),
             _ => format!("({} {} {})", self.number(), self.arithmetic(), self.number()),
         }
     }
@@ -233,7 +235,7 @@ impl Expressions<'_> {
     }
 
     fn arithmetic(&mut self) -> &'static str {
-        self.random.pick(&["+", "-", "*", "/", "+", "-", "*", "/", "%", "^", "atan2"])
+        self.random.pick(&["+", "-", "*", "/", "+", "-", "*", "/", "%", "^"])
     }
 
     /// Scalars alone need `bool`, vectors may have it.
@@ -249,8 +251,7 @@ impl Expressions<'_> {
             _ => "{experiment=\"e0\"}",
         };
         let odd = "{trial=~\"t[0-3]\", experiment!~\"e1|x\"}";
-        let matchers =
-            ["", "", "", own, own, "{trial!=\"t1\"}", "{missing=\"\", trial=~\"t.*\"}", odd];
+        let matchers = ["", "", "", own, own, "{trial!=\"t1\"}", "{missing=\"\", trial=~\"t.*\"}", odd];
         format!("{name}{}", self.random.pick(&matchers))
     }
 
