@@ -3,14 +3,15 @@
 use super::names::HOST;
 use crate::promql::{Cardinality, Expr, Grouping, Kind, Match, Node, Operator};
 
-/// Whether a result may have this label (`trial` or `experiment`).
+/// Whether a result may have this label: `trial`, `experiment`, or one that Prometheus puts on what it scrapes.
 pub(super) fn may_carry(expr: &Expr, label: &str) -> bool {
     match &expr.node {
         Node::Number(_) | Node::Text(_) => false,
         Node::Vector(s) | Node::Matrix(s, _) => {
             let absent =
                 s.matchers.iter().any(|m| m.label == label && matches!(m.test, Match::Equal) && m.value.is_empty());
-            !absent && s.name().is_none_or(|name| !name.starts_with(HOST))
+            let of_trials = ["trial", "experiment"].contains(&label);
+            !absent && s.name().is_none_or(|name| !of_trials || !name.starts_with(HOST))
         }
         Node::Subquery { inner, .. } | Node::Paren(inner) | Node::Negate(inner) => may_carry(inner, label),
         Node::Aggregate { inner, grouping, op, .. } => {

@@ -74,6 +74,7 @@ pub(super) fn compile(file: &File, terms: Terms<'_>, text: &Spanned<String>) -> 
         times_can_be_kept(&site, &parsed, terms),
         filters(&site, &parsed),
         has_somebody(&site, &parsed, terms.scope),
+        has_somebody_here(&site, &parsed, terms),
     ];
     if sound.contains(&false) {
         return None;
@@ -253,6 +254,18 @@ fn has_somebody(site: &Site<'_>, expr: &Expr, scope: Scope) -> bool {
         site.error("nobody", &expr.place, message, hint);
     }
     found
+}
+
+/// Of what a remote Prometheus says, only series with this host's identity act here.
+fn has_somebody_here(site: &Site<'_>, expr: &Expr, terms: Terms<'_>) -> bool {
+    let server = terms.context.remote.as_ref().filter(|_| terms.evaluate == Evaluate::Remote);
+    let mut labels = server.iter().flat_map(|server| &server.identity).map(|(label, _)| label);
+    let Some(lost) = labels.find(|label| !carries::may_carry(expr, label)) else { return true };
+    let message =
+        format!("no result carries `{lost}`, by which [remote] knows this host's series: nobody here would act");
+    let hint = format!("keep the label: sum by (trial, experiment, {lost}) (...), or on the left of group_left ()");
+    site.error("nobody", &expr.place, message, &hint);
+    false
 }
 
 /// In which unit the results of an expression are, as far as it can be told.

@@ -74,6 +74,9 @@ fn shipped_policies_are_clean_and_say_what_they_mean() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
     let (text, code) = checked(std::slice::from_ref(&folder), false);
     assert_eq!((text.as_str(), code), ("5 rules in 5 files, no findings\n", 0));
+    // Beside the others it would have every machine ask a server that is not there.
+    let fleet = checked(&[folder.join("fleet")], false);
+    assert_eq!(fleet, ("1 rule in 1 file, no findings\n".to_string(), 0));
     let (text, code) = checked(std::slice::from_ref(&folder), true);
     assert_eq!(code, 0);
     let text = text.replace(folder.to_str().unwrap(), "policies");
@@ -471,6 +474,33 @@ fn the_policys_own_remote_server_takes_the_place_of_the_configurations() {
     assert_eq!((wrong.len(), wrong[0].code), (1, "duplicate-remote"));
     let wrong = policy::parse("[remote]\nurl = \"p\"\n", Path::new("p.toml"), &config.context()).unwrap_err();
     assert_eq!(wrong.iter().map(|f| f.code).collect::<Vec<_>>(), ["missing-key", "bad-value"]);
+}
+
+#[test]
+fn a_rule_of_the_fleet_needs_a_server_and_somebody_here() {
+    let code = |evaluate: &str, expr: &str, remote: &str| {
+        let text = format!("[[rule]]\nname = \"a\"\nscope = \"experiment\"\n{evaluate}expr = '{expr}'\n{remote}");
+        let parsed = policy::parse(&text, Path::new("p.toml"), &Context::default());
+        parsed.map_or_else(|wrong| wrong[0].code, |_| "fine")
+    };
+    let remote = "[remote]\nurl = \"http://p\"\nidentity = { instance = \"x\" }\n";
+    let fleet = |expr: &str| code("evaluate = \"remote\"\n", expr, remote);
+    assert_eq!(code("evaluate = \"remote\"\n", "trial_step > 5", ""), "no-remote");
+    assert_eq!(code("evaluate = \"elsewhere\"\n", "trial_step > 5", remote), "bad-value");
+    assert_eq!(code("evaluate = \"local\"\n", "trial_step > 5", ""), "fine");
+    for expr in [
+        "trial_step > 5",
+        "sum by (trial, experiment, instance) (trial_step) > 5",
+        "trial_step > on (experiment) group_left () avg by (experiment) (trial_step)",
+        "trial_step @ 1700000000 > 5",
+    ] {
+        assert_eq!(fleet(expr), "fine", "{expr}");
+    }
+    assert_eq!(fleet("sum by (instance) (node_load1) > 5"), "nobody", "it names no trial");
+    for lost in ["sum by (trial, experiment) (trial_step) > 5", "avg without (instance) (trial_step) > 5"] {
+        assert_eq!(fleet(lost), "nobody", "{lost}");
+        assert_eq!(code("", &lost.replace("instance", "trial"), ""), "fine", "the sidecar has no such label");
+    }
 }
 
 #[test]
