@@ -2,10 +2,8 @@
 //!
 //! The table has one row each ([`FUNCTIONS`]); the files beside it compute: [`rate`] (rates of counters and gauges),
 //! [`over_time`], [`trend`] (lines through samples), [`math`], [`trig`], [`date`], [`label`], [`sort`], [`histogram`]
-//! (classic ones), [`absent`] and [`shape`] (scalar to vector and back). [`sum`] and [`quantile`] are shared with the
-//! aggregations.
+//! (classic ones) and [`shape`] (scalar to vector and back). [`sum`] and [`quantile`] are shared with the aggregations.
 
-pub(super) mod absent;
 mod date;
 mod histogram;
 mod label;
@@ -53,7 +51,8 @@ pub enum Call {
     RangeNamed(fn(&Window<'_>) -> Option<f64>),
     /// Of everything at once.
     Whole(fn(&Arguments<'_>) -> Result<Value, EvalError>),
-    /// Computed by the evaluator itself, which knows what no function is told (`timestamp`, `absent_over_time`).
+    /// Computed by the evaluator itself, which knows what no function is told (`timestamp`, `absent`,
+    /// `absent_over_time`).
     Evaluator,
 }
 

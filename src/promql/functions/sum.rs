@@ -31,6 +31,12 @@ impl Sum {
         if self.sum.is_infinite() { self.sum } else { self.sum + self.rest }
     }
 
+    /// As [`Sum::value`], of numbers that are never infinite together with a rest.
+    #[inline]
+    pub fn total(self) -> f64 {
+        self.sum + self.rest
+    }
+
     /// Both parts times a factor.
     fn scaled(self, factor: f64) -> Sum {
         Sum { sum: self.sum * factor, rest: self.rest * factor }

@@ -4,7 +4,7 @@
 
 use super::super::Kind::{self, Matrix, Scalar, Text, Vector};
 use super::Call::{self, Each, Evaluator, Range, RangeNamed, Whole};
-use super::{Function, absent, date, histogram, label, math, over_time, rate, shape, sort, trend, trig};
+use super::{Function, date, histogram, label, math, over_time, rate, shape, sort, trend, trig};
 
 /// One row: the types it takes (after a semicolon how many more, see [`Function::variadic`]), the type it gives, how,
 /// and a line for a person.
@@ -28,7 +28,7 @@ const fn row(
 /// All functions, sorted by name.
 pub static FUNCTIONS: &[Function] = table! {
     "abs" (Vector) -> Vector Each(math::abs), "absolute value, in the unit of the argument";
-    "absent" (Vector) -> Vector Whole(absent::absent), "1 where the vector is empty, nothing where it is not; labels from its = matchers";
+    "absent" (Vector) -> Vector Evaluator, "1 where the vector is empty, nothing where it is not; labels from its = matchers";
     "absent_over_time" (Matrix) -> Vector Evaluator, "1 where no series has a sample in the range, else nothing; labels from its = matchers";
     "acos" (Vector) -> Vector Each(trig::acos), "arc cosine, in radians";
     "acosh" (Vector) -> Vector Each(trig::acosh), "inverse hyperbolic cosine";
