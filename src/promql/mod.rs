@@ -14,6 +14,7 @@ mod labels;
 mod parse;
 mod print;
 mod reach;
+mod regexes;
 mod series;
 mod source;
 mod value;

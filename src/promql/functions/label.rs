@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use regex::{Captures, Regex};
 
-use super::super::{Element, EvalError, Value};
+use super::super::{Element, EvalError, Value, regexes};
 use super::Arguments;
 
 /// `label_join(vector, label, separator, from, ...)`.
@@ -55,7 +55,7 @@ fn compiled(pattern: &str) -> Option<Regex> {
         if let Some(regex) = kept.get(pattern) {
             return Some(regex.clone());
         }
-        let regex = Regex::new(&format!("^(?s:{pattern})$")).ok()?;
+        let regex = regexes::anchored(pattern).ok()?;
         if kept.len() < KEPT {
             kept.insert(pattern.to_string(), regex.clone());
         }

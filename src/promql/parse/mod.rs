@@ -14,7 +14,6 @@ mod matching;
 mod misplaced;
 mod operands;
 mod refused;
-mod regexes;
 mod selector;
 mod shape;
 mod suffixes;

@@ -1,10 +1,9 @@
 //! Selectors: a name, and conditions in braces.
 
 use super::cursor::Cursor;
-use super::regexes;
 use super::tokens::{Kind, Token, goes_on, short};
 use super::{Place, Problem, problem};
-use crate::promql::{Match, Matcher, NAME, Selector, Shift};
+use crate::promql::{Match, Matcher, NAME, Selector, Shift, regexes};
 
 /// The most regular expressions in one expression: compiled, each may take a mebibyte.
 const MOST_REGEXES: usize = 64;
