@@ -14,9 +14,7 @@ pub fn sum(window: &Window<'_>) -> Option<f64> {
 
 /// Their mean.
 pub fn avg(window: &Window<'_>) -> Option<f64> {
-    let mut mean = Mean::default();
-    window.points.iter().for_each(|point| mean.add(point.v));
-    Some(mean.value())
+    Some(Mean::of(window.points.iter().map(|point| point.v)).value())
 }
 
 /// Their variance.

@@ -53,6 +53,24 @@ pub struct Mean {
 }
 
 impl Mean {
+    /// Of values that are all there: one pass without a question, and a second one only where the sum did not fit.
+    pub fn of(mut values: impl Iterator<Item = f64> + Clone) -> Mean {
+        let again = values.clone();
+        let Some(first) = values.next() else { return Mean::default() };
+        let (mut sum, mut count) = (Sum::of(first), 1.0);
+        values.for_each(|value| {
+            sum.add(value);
+            count += 1.0;
+        });
+        // A sum that was infinite once never becomes finite again.
+        if sum.sum.is_finite() {
+            return Mean { sum, count, overflown: false };
+        }
+        let mut mean = Mean::default();
+        again.for_each(|value| mean.add(value));
+        mean
+    }
+
     /// Adds a value.
     #[inline]
     pub fn add(&mut self, value: f64) {
@@ -124,6 +142,7 @@ mod tests {
     fn mean(values: &[f64]) -> f64 {
         let mut mean = Mean::default();
         values.iter().for_each(|v| mean.add(*v));
+        assert_eq!(Mean::of(values.iter().copied()).value().to_bits(), mean.value().to_bits());
         mean.value()
     }
 
