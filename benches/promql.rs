@@ -64,7 +64,7 @@ fn main() {
         "rate(trial_cpu_seconds_total[2m]) < 0.01",
         "avg_over_time(trial_memory_bytes[2m]) / trial_memory_limit_bytes > 0.9",
         "topk(1, trial_memory_bytes) and on() (sum(trial_memory_bytes) > 1e9)",
-        "trial_memory_bytes > 1.5 * on(uid) group_left quantile by (uid) (0.5, trial_memory_bytes)",
+        "trial_memory_bytes > on(uid) group_left (1.5 * quantile by (uid) (0.5, trial_memory_bytes))",
         "max_over_time(rate(trial_cpu_seconds_total[1m])[5m:10s]) < 0.01",
     ] {
         let expr = read(text);
