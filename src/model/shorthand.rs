@@ -74,7 +74,7 @@ pub enum Shorthand {
     /// By how much it grew in the window (`delta`, `increase`).
     Growth(SeriesName, u64),
     /// Where the trend of the window (first) leads in so much time (second), both nanoseconds (`predict_linear`); nothing
-    /// before the window is full.
+    /// before it was seen for twice the window.
     Forecast(SeriesName, u64, u64),
     /// Seconds since the last step, time in these phases left out; nothing before the first step or after `done`.
     SinceStep(Vec<String>),

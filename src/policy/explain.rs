@@ -57,12 +57,12 @@ fn operand(condition: &Shorthand) -> String {
     }
 }
 
-/// A trend of a window that is not full yet would see a start for a slope: the series must have been there at its
-/// beginning.
+/// A trend would take a start, when memory jumps from nothing to what is needed, for a slope: the series must have been there
+/// for twice the window, so that none of the window's samples is of the first.
 fn comparison(op: Comparison, a: &Shorthand, b: &Shorthand) -> String {
     let compared = format!("{} {} {}", operand(a), op.as_str(), operand(b));
     match a {
-        Shorthand::Forecast(s, trend_ns, _) => format!("{compared} and {} offset {}", series(s), period(*trend_ns)),
+        Shorthand::Forecast(s, trend_ns, _) => format!("{compared} and {} offset {}", series(s), period(2 * trend_ns)),
         _ => compared,
     }
 }

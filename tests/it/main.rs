@@ -4,6 +4,7 @@ mod api;
 mod cli;
 mod differential;
 mod export;
+mod expr;
 mod eyes;
 mod faults;
 mod fixture;
