@@ -146,8 +146,14 @@ fn metrics() -> BTreeMap<String, MetricView> {
         seen: 0.7,
         best: Some(0.65),
         best_report: Some(2),
-        improvements: Vec::new(),
-        peer_median: None,
+        improvements: vec![Improvement {
+            mode: Some(Mode::Min),
+            min_delta: 0.01,
+            best: 0.66,
+            step: Some(70),
+            report: 7,
+        }],
+        peer_median: Some(0.68),
         best_step: Some(80),
         step: Some(100),
         mode: Some(Mode::Min),
@@ -226,9 +232,12 @@ pub fn snapshot() -> Snapshot {
     of(vec![full_trial(), bare_trial(), stopped_trial()])
 }
 
-/// [`snapshot`] after so many ticks more: counters, steps and times go on.
+/// [`snapshot`] and a trial without a step yet, after so many ticks more: counters, steps and times go on.
 pub fn after(ticks: u64) -> Snapshot {
     let mut snapshot = snapshot();
+    let mut starting = TrialView { trial: Name::made_of("svm-new"), ..bare_trial() };
+    starting.progress.hello = Some(start());
+    snapshot.trials.push(Arc::new(starting));
     snapshot.at = now().plus(ticks * SECOND);
     snapshot.last_tick = Some(snapshot.at);
     snapshot.overruns += ticks;
