@@ -59,8 +59,10 @@ import json, socket
 link = socket.socket(socket.AF_UNIX)
 link.connect(os.environ["EARLYSTOP_SOCKET"])
 lines = link.makefile("r")
+# As the client does: a daemon that went away ends no trainer.
 def say(**line):
-    link.sendall((json.dumps(line) + "\n").encode())
+    try: link.sendall((json.dumps(line) + "\n").encode())
+    except OSError: pass
 def hear():
     return json.loads(lines.readline())
 "#;

@@ -77,7 +77,8 @@ fn a_daemon_killed_around_the_first_signal() {
         let id = row["stop"]["id"].clone();
         if id.is_null() {
             // The kill came before the stop, and the report with it: whoever wants it stopped says so again.
-            assert!(stage.command(&["stop", "stubborn", "--now"]).output().unwrap().status.success());
+            let said = stage.command(&["stop", "stubborn", "--now"]).output().unwrap();
+            assert!(said.status.success(), "{} of {row}", String::from_utf8_lossy(&said.stderr));
             // The ladder by hand waits for ten seconds; that one is not what is tested here.
             root.kill();
             pids(&stage).into_iter().skip(1).filter(|pid| lives(*pid)).for_each(super::kill_own);

@@ -54,8 +54,8 @@ member = os.fork()
 if member == 0: wait()
 say(type='hello', v=1, trial='{trial}')
 hear()
-print(os.getpid(), member)
 signal.signal(17, lambda *_: os.waitpid(member, os.WNOHANG))
+print(os.getpid(), member)
 wait()"
     );
     let root = stage.python(&speaking(&body));
@@ -107,8 +107,8 @@ member = os.fork()
 if member == 0: wait()
 say(type='hello', v=1, trial='stays')
 hear()
-print(os.getpid(), member)
 signal.signal(17, lambda *_: os.waitpid(member, os.WNOHANG))
+print(os.getpid(), member)
 grow()
 wait()";
     let mut root = stage.python(&speaking(body));
