@@ -113,7 +113,7 @@ fn labels(effect: Effect, many: &Labels, one: &Labels, matching: &Matching) -> L
             many.filtered(|name| names.iter().any(|n| n == name) && !(computes && name == NAME))
         }
         (Cardinality::OneToOne, Grouping::Without(names)) if !names.is_empty() => {
-            many.filtered(|name| !names.iter().any(|n| n == name) && !(computes && name == NAME))
+            many.filtered(|name| !(names.iter().any(|n| n == name) || computes && name == NAME))
         }
         _ if computes => many.nameless(),
         _ => many.clone(),

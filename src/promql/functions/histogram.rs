@@ -103,8 +103,8 @@ fn quantile_of(q: f64, buckets: Vec<Bucket>) -> f64 {
         return f64::NAN;
     }
     let rank = q * all.count;
-    // Asked the other way round: a NaN among the counts is never reached.
-    let place = finite.partition_point(|bucket| !(bucket.count >= rank));
+    // A NaN among the counts is never reached.
+    let place = finite.partition_point(|bucket| bucket.count < rank || bucket.count.is_nan() || rank.is_nan());
     let Some(bucket) = finite.get(place) else { return highest.bound };
     if place == 0 && lowest.bound <= 0.0 {
         return lowest.bound;

@@ -122,3 +122,65 @@ impl std::fmt::Debug for Function {
 pub fn nameless(labels: &Labels, value: f64) -> Element {
     Element { labels: labels.nameless(), value }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Limits, Selector, Series, Source, instant, parse};
+    use super::*;
+
+    /// A store of nothing.
+    struct Nothing;
+
+    impl Source for Nothing {
+        fn select(&self, _: &Selector, _: i64, _: i64) -> Vec<Series<'_>> {
+            Vec::new()
+        }
+    }
+
+    /// The only value and the labels of an answer.
+    fn answer(text: &str) -> String {
+        match instant(&parse(text).unwrap(), &Nothing, 1_700_000_000_000, &Limits::default()) {
+            Ok(Value::Scalar(value)) => value.to_string(),
+            Ok(Value::Vector(elements)) => {
+                elements.iter().map(|e| format!("{} {}", e.labels, e.value)).collect::<Vec<_>>().join(", ")
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// As Prometheus 2.42.0 on x86 answered, asked at 1700000000.
+    #[test]
+    fn corners_are_as_in_prometheus() {
+        for (text, expected) in [
+            ("day_of_week(vector(NaN))", "{} 0"),
+            ("day_of_year(vector(NaN))", "{} 339"),
+            ("days_in_month(vector(-Inf))", "{} 31"),
+            ("year(vector(-9.3e18))", "{} 292277026596"),
+            ("year(vector(9.2e18))", "{} 291536396232"),
+            ("year(vector(-9.2233720e18))", "{} -292277021490"),
+            ("hour(vector(-0.5))", "{} 0"),
+            ("hour()", "{} 22"),
+            ("year()", "{} 2023"),
+            ("asinh(vector(-1e308))", "{} -709.889355822726"),
+            ("clamp_min(vector(NaN), Inf)", "{} inf"),
+            ("clamp_max(vector(NaN), -Inf)", "{} -inf"),
+            ("clamp(vector(5), NaN, 3)", "{} NaN"),
+            ("clamp(vector(5), 4, NaN)", "{} NaN"),
+            ("clamp(vector(5), 4, 3)", ""),
+            ("round(vector(2.5), 0)", "{} NaN"),
+            ("round(vector(2.34), 0.1)", "{} 2.3"),
+            (r#"label_replace(vector(1), "a", "$1-$$-${x}-$1x-${1}x-$", "b", "()")"#, r#"{a="-$---x-$"} 1"#),
+            (r#"label_replace(vector(1), "a", "$01|${00}|$0", "b", ".*")"#, r#"{a="||"} 1"#),
+            (r#"label_join(vector(1), "a", "-")"#, "{} 1"),
+            (r#"histogram_quantile(0.5, label_replace(vector(1), "le", "+Inf", "", ""))"#, "{} NaN"),
+            ("log2(vector(0))", "{} -inf"),
+            ("ln(vector(-1))", "{} NaN"),
+            ("sgn(vector(-0.0))", "{} -0"),
+            (r#"scalar(vector(1) or label_replace(vector(1), "a", "b", "", ""))"#, "NaN"),
+            (r#"absent(x{a="b", c=~"d"})"#, r#"{a="b"} 1"#),
+            ("time()", "1700000000"),
+        ] {
+            assert_eq!(answer(text), expected, "{text}");
+        }
+    }
+}

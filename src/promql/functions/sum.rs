@@ -24,16 +24,9 @@ impl Sum {
         self.sum = total;
     }
 
-    /// The sum with its rest.
+    /// The sum with its rest; an infinite sum has none.
     #[inline]
     pub fn value(self) -> f64 {
-        // Without a rest an infinite sum stays one; a rest that overflowed on its own is not added to it.
-        if self.sum.is_infinite() { self.sum } else { self.sum + self.rest }
-    }
-
-    /// As [`Sum::value`], of numbers that are never infinite together with a rest.
-    #[inline]
-    pub fn total(self) -> f64 {
         self.sum + self.rest
     }
 
@@ -97,11 +90,7 @@ impl Mean {
 
     /// The mean; NaN of nothing.
     pub fn value(self) -> f64 {
-        if self.overflown {
-            self.sum.sum + self.sum.rest
-        } else {
-            self.sum.sum / self.count + self.sum.rest / self.count
-        }
+        if self.overflown { self.sum.value() } else { self.sum.sum / self.count + self.sum.rest / self.count }
     }
 }
 
@@ -118,14 +107,14 @@ impl Variance {
     #[inline]
     pub fn add(&mut self, value: f64) {
         self.count += 1.0;
-        let delta = value - (self.mean.sum + self.mean.rest);
+        let delta = value - self.mean.value();
         self.mean.add(delta / self.count);
-        self.squares.add(delta * (value - (self.mean.sum + self.mean.rest)));
+        self.squares.add(delta * (value - self.mean.value()));
     }
 
     /// The variance; NaN of nothing.
     pub fn value(self) -> f64 {
-        (self.squares.sum + self.squares.rest) / self.count
+        self.squares.value() / self.count
     }
 }
 

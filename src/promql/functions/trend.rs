@@ -45,7 +45,7 @@ fn line(points: &[Point], at: i64) -> Option<Line> {
         return Some(if first.v.is_infinite() { Line { slope: f64::NAN, height: f64::NAN } } else { line });
     }
     let count = points.len() as f64;
-    let [x, y, xy, xx] = [x, y, xy, xx].map(Sum::total);
+    let [x, y, xy, xx] = [x, y, xy, xx].map(Sum::value);
     let slope = (xy - x * y / count) / (xx - x * x / count);
     Some(Line { slope, height: y / count - slope * x / count })
 }
