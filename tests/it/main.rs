@@ -9,6 +9,7 @@ mod eyes;
 mod faults;
 mod fixture;
 mod hands;
+mod hostile;
 mod policy;
 mod prometheus;
 mod promqltest;

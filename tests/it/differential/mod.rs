@@ -17,7 +17,7 @@ use crate::promqltest::store::Store;
 use crate::promqltest::{close, guarded};
 
 /// Expressions; each is asked for at single times and over a range.
-const ROUNDS: u64 = 500;
+const ROUNDS: u64 = 1_000;
 /// Single times of an expression.
 const TIMES: i64 = 3;
 /// Steps of its range.
@@ -49,7 +49,7 @@ fn we_answer_as_prometheus_does() {
     let rounds = std::env::var("EARLYSTOP_ROUNDS").map_or(ROUNDS, |n| n.parse().expect("a number"));
     for _ in 0..rounds {
         let depth = 1 + random.below(3) as u32;
-        let text = Expressions { random: &mut random, times: (FROM, TO) }.any(depth);
+        let text = Expressions::new(&mut random, (FROM, TO)).any(depth);
         ask(&text, &store, &prometheus.address, &mut random, &mut counts);
     }
     let Counts { answers, empty, errors, values, differences } = &counts;

@@ -3,14 +3,18 @@
 //! They keep clear of what Prometheus 2.42, the one that can be asked, does otherwise than 3.14, the one that is meant:
 //!
 //! - Ranges and lookback are closed on the left in 2.42. Samples stand at 1 ms, evaluations at 2 ms past a multiple of 4 ms,
-//!   and all durations are multiples of 4 ms, so that nothing stands on a border; a subquery's times are multiples of its step.
+//!   and all durations are multiples of 4 ms, so that nothing stands on a border. A subquery's times are multiples of its step, so that those of one in another
+//!   would: never both.
 //! - `rate` and `increase` extrapolate to 0 in another order. It shows only where a window's first sample is later than
 //!   1.1 intervals and the counter is near 0: series with resets have no gaps, series with gaps are far from 0.
 //! - `stddev` and `stdvar` of one infinity are 0 in 2.42: only of series without.
 //! - `topk` and `bottomk` choose any of equals: only of series that never are equal, nor NaN.
+//! - `predict_linear` loses its samples under `@` after the first step of a range query in 2.42: never both.
+//! - `deriv` and `predict_linear` give NaN wherever 2.42 meets an infinity, since its compensated sum does not bear one: only of
+//!   series without.
 //! - `atan2` keeps the name in 2.42: only between numbers.
-//! - `count_values` writes numbers in another way, `holt_winters` has another name, `mad_over_time`, `sort_by_label`, `limitk`
-//!   and others are not there: not at all.
+//! - `holt_winters` has another name, `mad_over_time`, `sort_by_label`, `limitk` and others are not there: not at all.
+//! - Last bits may differ: no remainder, no `count_values` and no huge power of what was rounded.
 //! - Where 2.42 sums plainly, 3.14 compensates: values are multiples of 1/1024 that no sum rounds.
 
 use super::random::Random;
@@ -24,7 +28,7 @@ const STEPS: [&str; 4] = ["5s", "10s", "12s400ms", "1m"];
 /// Numbers.
 const NUMBERS: [&str; 14] = ["0", "1", "2", "0.5", "100", "1e3", "-1", "3.25", "0.1", "500", "1e6", "-7", "NaN", "Inf"];
 /// Of one vector each, element by element.
-const MATHS: [&str; 22] = [
+const MATHS: [&str; 31] = [
     "abs",
     "ceil",
     "floor",
@@ -34,22 +38,31 @@ const MATHS: [&str; 22] = [
     "ln",
     "log2",
     "log10",
-    "exp",
     "deg",
     "rad",
     "sin",
     "cos",
+    "tan",
+    "asin",
+    "acos",
     "atan",
-    "asinh",
     "tanh",
+    "asinh",
+    "acosh",
+    "atanh",
     "sort",
     "sort_desc",
+    "year",
+    "month",
     "day_of_month",
-    "hour",
+    "day_of_week",
+    "day_of_year",
     "days_in_month",
+    "hour",
+    "minute",
 ];
 /// Of a range each.
-const OVER_TIME: [&str; 12] = [
+const OVER_TIME: [&str; 11] = [
     "avg_over_time",
     "min_over_time",
     "max_over_time",
@@ -61,17 +74,23 @@ const OVER_TIME: [&str; 12] = [
     "resets",
     "delta",
     "idelta",
-    "deriv",
 ];
 
 /// Writes expressions.
 pub struct Expressions<'a> {
-    pub random: &'a mut Random,
+    random: &'a mut Random,
     /// Times for `@`, milliseconds.
-    pub times: (i64, i64),
+    times: (i64, i64),
+    /// Whether what is written stands in a subquery.
+    in_subquery: bool,
 }
 
-impl Expressions<'_> {
+impl<'a> Expressions<'a> {
+    /// Over samples between these times, which are 2 ms past a multiple of 4 ms.
+    pub fn new(random: &'a mut Random, times: (i64, i64)) -> Expressions<'a> {
+        Expressions { random, times, in_subquery: false }
+    }
+
     /// One that nests at most so deep.
     pub fn any(&mut self, depth: u32) -> String {
         match self.random.below(20) {
@@ -90,13 +109,17 @@ impl Expressions<'_> {
         };
         match self.random.below(14) {
             0 => self.selector("gauge_calm"),
-            1 => self.selector("bytes_total"),
+            1 => format!("({} % {})", self.selector("bytes_total"), self.number()),
             2 => self.over_time("gauge_calm", deeper),
             3 => self.counted("bytes_total"),
-            4 => self.trend("gauge_calm"),
+            4 => {
+                let name = self.random.pick(&["gauge_calm", "bytes_total"]);
+                self.trend(name)
+            }
             5 => format!("{} by (trial, experiment) ({})", self.aggregation(), self.wide(deeper)),
             6 => format!("{}({})", self.random.pick(&MATHS), self.trial(deeper)),
-            7 | 8 => format!("({} {} {})", self.trial(deeper), self.arithmetic(), self.scalar(deeper)),
+            7 => format!("({} {} {})", self.trial(deeper), self.arithmetic(), self.scalar(deeper)),
+            8 => format!("{}({} / 100)", self.random.pick(&["exp", "sinh", "cosh"]), self.selector("gauge_calm")),
             9 => format!("({} {} {})", self.trial(deeper), self.arithmetic(), self.trial(deeper)),
             10 => format!("({} {} {})", self.trial(deeper), self.comparison(), self.scalar(deeper)),
             11 => format!("({} {} {})", self.trial(deeper), self.comparison(), self.trial(deeper)),
@@ -145,13 +168,13 @@ impl Expressions<'_> {
             let name = self.random.pick(&["gauge_wild", "gauge_wild", "steps_total"]);
             return self.selector(name);
         };
-        match self.random.below(18) {
+        match self.random.below(20) {
             0 => self.selector("gauge_wild"),
             1 => self.selector("steps_total"),
             2 | 3 => self.over_time("gauge_wild", deeper),
             4 | 5 => self.counted("steps_total"),
             6 => self.over_time("steps_total", deeper),
-            7 => self.trend("gauge_wild"),
+            7 => self.trend("steps_total"),
             8 => format!("({} {} {})", self.wide(deeper), self.arithmetic(), self.scalar(deeper)),
             9 => format!("({} {} {})", self.wide(deeper), self.comparison(), self.scalar(deeper)),
             10 => format!("{}{}({})", self.random.pick(&["topk", "bottomk"]), self.by(), self.ranked()),
@@ -160,6 +183,18 @@ impl Expressions<'_> {
             13 => self.absent(deeper),
             14 => format!("{}{} ({})", self.aggregation(), self.by(), self.trial(deeper)),
             15 => format!("-{}", self.trial(deeper)),
+            17 => {
+                let name = self.random.pick(&["gauge_wild", "steps_total", "gauge_calm"]);
+                format!("count_values{} (\"value\", {})", self.by(), self.selector(name))
+            }
+            18 => {
+                let date =
+                    self.random.pick(&["hour", "minute", "day_of_week", "day_of_year", "days_in_month", "month"]);
+                format!(
+                    "{date}({})",
+                    self.random.pick(&["", "vector(time())", "vector(time() * 2)", "timestamp(gauge_calm)"])
+                )
+            }
             16 => format!(
                 "{}({})",
                 self.random.pick(&["vector(time()) - timestamp", "timestamp"]),
@@ -235,7 +270,7 @@ impl Expressions<'_> {
     }
 
     fn arithmetic(&mut self) -> &'static str {
-        self.random.pick(&["+", "-", "*", "/", "+", "-", "*", "/", "%", "^"])
+        self.random.pick(&["+", "-", "*", "/", "+", "-", "*", "/", "^"])
     }
 
     /// Scalars alone need `bool`, vectors may have it.
@@ -267,14 +302,17 @@ impl Expressions<'_> {
     fn shift(&mut self) -> String {
         let (from, to) = self.times;
         let at = from + 4 * self.random.between(0, (to - from) / 4);
-        let offset = self.random.pick(&OFFSETS);
         match self.random.below(20) {
             0..14 => String::new(),
-            14..17 => format!(" offset {offset}"),
+            14..17 => self.offset(),
             17 => format!(" @ {}.{:03}", at / 1000, at % 1000),
-            18 => format!(" @ {}.{:03} offset {offset}", at / 1000, at % 1000),
+            18 => format!(" @ {}.{:03}{}", at / 1000, at % 1000, self.offset()),
             _ => format!(" @ {}()", self.random.pick(&["start", "end"])),
         }
+    }
+
+    fn offset(&mut self) -> String {
+        format!(" offset {}", self.random.pick(&OFFSETS))
     }
 
     fn over_time(&mut self, name: &str, depth: u32) -> String {
@@ -282,16 +320,18 @@ impl Expressions<'_> {
         if self.random.permille(120) {
             return format!("quantile_over_time({}, {})", self.share(), self.matrix(name));
         }
-        if depth == 0 || self.random.permille(600) {
+        if depth == 0 || self.in_subquery || self.random.permille(600) {
             return format!("{function}({})", self.matrix(name));
         }
         if function == "last_over_time" {
             function = "max_over_time".to_owned();
         }
+        self.in_subquery = true;
         let inner = match name {
             "gauge_calm" => self.trial(depth - 1),
             _ => self.wide(depth - 1),
         };
+        self.in_subquery = false;
         let (range, step, shift) = (self.random.pick(&WINDOWS), self.random.pick(&STEPS), self.shift());
         let default = self.random.permille(50);
         if default {
@@ -304,15 +344,23 @@ impl Expressions<'_> {
     /// Of a counter.
     fn counted(&mut self, name: &str) -> String {
         let function = self.random.pick(&["rate", "rate", "increase", "increase", "irate"]);
-        if name == "steps_total" && self.random.permille(100) {
+        if name == "steps_total" && !self.in_subquery && self.random.permille(100) {
             return format!("{function}({}[{}:5s])", self.plain(name), self.random.pick(&WINDOWS[2..]));
         }
         format!("{function}({})", self.matrix(name))
     }
 
+    /// Of a series without infinities.
     fn trend(&mut self, name: &str) -> String {
+        if self.random.permille(400) {
+            return format!("deriv({})", self.matrix(name));
+        }
         let ahead = self.random.pick(&["600", "60", "0", "-30.5", "scalar(vector(120))"]);
-        format!("predict_linear({}, {ahead})", self.matrix(name))
+        let mut offset = self.offset();
+        if self.random.permille(700) {
+            offset.clear();
+        }
+        format!("predict_linear({}[{}]{offset}, {ahead})", self.plain(name), self.random.pick(&WINDOWS))
     }
 
     fn histogram(&mut self) -> String {
@@ -329,11 +377,12 @@ impl Expressions<'_> {
 
     fn relabelled(&mut self, depth: u32) -> String {
         let inner = self.trial(depth);
-        match self.random.below(5) {
+        match self.random.below(6) {
             0 => format!("label_replace({inner}, \"n\", \"$1-x\", \"trial\", \"t(.*)\")"),
             1 => format!("label_replace({inner}, \"experiment\", \"\", \"trial\", \".*\")"),
             2 => format!("label_replace({inner}, \"n\", \"${{n}}$0\", \"experiment\", \"(?P<n>[0-9]|e)1\")"),
             3 => format!("label_join({inner}, \"both\", \"/\", \"experiment\", \"trial\", \"nobody\")"),
+            4 => format!("label_replace({inner}, \"__name__\", \"new:$1\", \"trial\", \"(t[0-2])\")"),
             _ => format!("label_replace({inner}, \"trial\", \"same\", \"experiment\", \"e0\")"),
         }
     }
