@@ -37,8 +37,11 @@ const OTHERS: [&str; 8] = [
     "max_over_time(rate(trial_cpu_seconds_total[1m])[5m:10s]) < 0.01",
 ];
 
+/// Series of one name.
+type Named = (&'static str, Vec<(Labels, Vec<Point>)>);
+
 /// Windows as a daemon has them: a series is found by its name, and lent.
-struct Windows(Vec<(&'static str, Vec<(Labels, Vec<Point>)>)>);
+struct Windows(Vec<Named>);
 
 impl Source for Windows {
     fn select(&self, selector: &Selector, from: i64, to: i64) -> Vec<Series<'_>> {
