@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{Failure, check, completions, daemon, explain, heartbeat, list, reload, run, stop, top, watch};
+use super::{Failure, check, completions, daemon, explain, heartbeat, list, reload, run, stop, test, top, watch};
 use crate::model::{MILLI, Name, SECOND, TrialSpec};
 use crate::policy::config::Listen;
 use crate::wire::check_label;
@@ -30,7 +30,7 @@ Examples:
   earlystop explain my-trial
       why a rule fires, or why it does not
 
-Exit codes: 0 fine; 1 findings (check); 2 wrong usage or configuration,
+Exit codes: 0 fine; 1 findings (check, test); 2 wrong usage or configuration,
 no daemon, unknown trial; `run` mirrors its command.
 `earlystop COMMAND --help` tells more.";
 
@@ -55,6 +55,8 @@ pub enum Command {
     Stop(stop::Args),
     /// Check policies
     Check(check::Check),
+    /// Test the rules of policies over given series
+    Test(test::Test),
     /// Make the daemon read its policies again
     Reload(reload::Args),
     /// Print a completion script for a shell
@@ -76,6 +78,7 @@ impl Command {
             Command::Explain(args) => explain::run(&args),
             Command::Top(args) => top::run(&args),
             Command::Stop(args) => stop::run(&args),
+            Command::Test(args) => test::run(&args, &mut std::io::stdout().lock()),
             Command::Check(args) => {
                 let stdout = std::io::stdout();
                 Ok(check::run(&args, super::diagnostics::Style::of(&stdout), &mut stdout.lock())?)

@@ -17,6 +17,7 @@ mod resolve;
 pub mod run;
 pub mod stop;
 pub mod table;
+pub mod test;
 pub mod top;
 pub mod watch;
 

@@ -73,6 +73,17 @@ pub(super) struct Directory {
 }
 
 impl Directory {
+    /// Of these: run, trial, experiment.
+    pub fn of(trials: impl Iterator<Item = (RunId, String, String)>) -> Directory {
+        let mut directory = Directory::default();
+        for (run, trial, experiment) in trials {
+            directory.by_experiment.entry(experiment.clone()).or_default().push(run);
+            directory.by_trial.entry(trial).or_default().push((experiment, run));
+            directory.all.push(run);
+        }
+        directory
+    }
+
     /// Whom the labels of a result choose. Only `trial` and `experiment` do; every other label is evidence.
     pub fn about(&self, labels: &promql::Labels, scope: Scope) -> About {
         let (trial, experiment) = (labels.get("trial"), labels.get("experiment"));
@@ -105,15 +116,8 @@ pub(super) struct Results {
 impl Engine {
     /// Running trials by name, as of now.
     pub(super) fn directory(&self) -> Directory {
-        let mut directory = Directory::default();
-        for run in &self.living {
-            let Some(view) = self.trials.get(run).map(|t| &t.view) else { continue };
-            let (trial, experiment) = (view.trial.to_string(), view.experiment.to_string());
-            directory.by_experiment.entry(experiment.clone()).or_default().push(*run);
-            directory.by_trial.entry(trial).or_default().push((experiment, *run));
-            directory.all.push(*run);
-        }
-        directory
+        let views = self.living.iter().filter_map(|run| self.trials.get(run)).map(|t| &t.view);
+        Directory::of(views.map(|view| (view.run, view.trial.to_string(), view.experiment.to_string())))
     }
 
     /// What a rule says at the tick of time `at`.

@@ -23,6 +23,7 @@ mod judge;
 mod ladder;
 mod progress;
 mod reasons;
+pub mod rehearsal;
 mod remote;
 mod requests;
 mod rules;

@@ -48,7 +48,7 @@ pub(super) struct Standing {
 
 impl Standing {
     /// Takes the values of an evaluation that worked.
-    fn take(&mut self, rule: &Rule, met: Vec<Element>, now: Moment) {
+    pub fn take(&mut self, rule: &Rule, met: Vec<Element>, now: Moment) {
         for Element { labels, value } in met {
             match self.active.iter_mut().find(|a| a.labels == labels) {
                 Some(active) => (active.value, active.held) = (value, now),
@@ -83,7 +83,7 @@ impl Standing {
     }
 
     /// The label set that has been met longest, among those that fire and hold right now.
-    fn strongest(&self, now: Moment) -> Option<&Active> {
+    pub fn strongest(&self, now: Moment) -> Option<&Active> {
         self.active.iter().filter(|a| a.firing && a.held == now).min_by_key(|a| a.since)
     }
 }
