@@ -79,6 +79,7 @@ impl Rehearsal {
             };
             act.failure = found.as_ref().err().cloned();
             let elements = found.unwrap_or_default();
+            act.all.count(!elements.is_empty());
             act.all.take(&rule, elements.iter().map(nameless).collect(), now);
             let mut met: BTreeMap<usize, Vec<Element>> = BTreeMap::new();
             for element in elements {
@@ -91,6 +92,8 @@ impl Rehearsal {
                 let warm = since as u64 * MILLI >= rule.warmup_ns && steps(source, who, at) >= rule.warmup_steps;
                 let met = met.remove(&n).filter(|_| warm && fits(source, &rule, who, at)).unwrap_or_default();
                 let standing = act.each.entry(who.clone()).or_default();
+                // Here a tick is a report: series know of no others.
+                standing.count(!met.is_empty());
                 standing.take(&rule, met, now);
                 if let Some(active) = standing.strongest(now) {
                     let reason = || {

@@ -23,6 +23,8 @@ pub(super) struct Active {
     pub since: Moment,
     /// When it last held.
     pub held: Moment,
+    /// The first tick at which it no longer held: `keep_firing_for` counts from there, as in Prometheus.
+    pub missed: Option<Moment>,
     /// Whether it has held long enough.
     pub firing: bool,
 }
@@ -52,21 +54,28 @@ impl Standing {
         for Element { labels, value } in met {
             match self.active.iter_mut().find(|a| a.labels == labels) {
                 Some(active) => (active.value, active.held) = (value, now),
-                None => self.active.push(Active { labels, value, since: now, held: now, firing: false }),
+                None => self.active.push(Active { labels, value, since: now, held: now, missed: None, firing: false }),
             }
         }
         let enough_reports = rule.for_reports.is_none_or(|n| self.met >= n);
         for active in &mut self.active {
             active.firing |= active.held == now && now.since(active.since) >= rule.hold_ns && enough_reports;
         }
-        let keep = |a: &Active| a.held == now || (a.firing && now.since(a.held) < rule.keep_firing_ns);
-        self.active.retain(keep);
+        self.active.retain_mut(|a| {
+            a.missed = if a.held == now { None } else { a.missed.or(Some(now)) };
+            a.missed.is_none_or(|since| a.firing && now.since(since) < rule.keep_firing_ns)
+        });
         let state = match self.active.iter().map(|a| a.firing).max() {
             None => RuleState::Inactive,
             Some(false) => RuleState::Pending,
             Some(true) => RuleState::Firing,
         };
         self.show(state, now);
+    }
+
+    /// Counts a report that met the condition, or did not, for `for_reports`.
+    pub fn count(&mut self, met: bool) {
+        self.met = if met { self.met.saturating_add(1) } else { 0 };
     }
 
     /// Forgets what was pending or firing: data are missing, or nobody knows how long they held.
@@ -234,8 +243,7 @@ impl Engine {
             let met = !warming_up(&prepared.rule, trial, now)
                 && prepared.evaluate(&source, now.wall_ms, &self.evaluation).is_ok_and(|e| !e.is_empty());
             let Some(trial) = self.trials.get_mut(&run) else { continue };
-            let standing = &mut trial.standings[index];
-            standing.met = if met { standing.met + 1 } else { 0 };
+            trial.standings[index].count(met);
         }
     }
 

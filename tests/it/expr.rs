@@ -31,7 +31,7 @@ settle = "2s"
 for    = "2s"
 "#;
     let stage = Stage::new(policy);
-    let mut all = vec![hog(&stage, "small", 8), hog(&stage, "middle", 100), hog(&stage, "large", 160)];
+    let mut all = [hog(&stage, "small", 8), hog(&stage, "middle", 100), hog(&stage, "large", 160)];
     let names = ["small", "middle", "large"];
     let memory = |name: &&str| stage.metric("trial_memory_bytes", &[&format!("trial=\"{name}\"")]).unwrap_or(0.0);
     wait_for("all have grown", LONG, || names[1..].iter().all(|n| memory(n) > 90e6).then_some(()));
@@ -45,7 +45,9 @@ for    = "2s"
     assert!(between >= 2.0, "{between} s after the first was over, memory had been given 2 s to come back");
     assert_eq!(stage.row("small").unwrap()["state"], "running", "it is below the least that the rule asks for");
     assert!(stage.command(&["stop", "small", "--now"]).output().unwrap().status.success());
-    all.iter_mut().for_each(|run| drop(run.wait().unwrap()));
+    for run in &mut all {
+        run.wait().unwrap();
+    }
 }
 
 #[test]
@@ -80,7 +82,9 @@ while True: time.sleep(0.05)";
     let row = stage.row("weighed").unwrap();
     assert_eq!((row["state"].as_str(), row["stop"].is_null()), (Some("running"), true), "{row}");
     assert!(stage.command(&["stop", "weighed", "--now"]).output().unwrap().status.success());
-    trials.into_iter().for_each(|mut run| drop(run.wait().unwrap()));
+    for mut run in trials {
+        run.wait().unwrap();
+    }
 }
 
 #[test]

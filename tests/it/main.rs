@@ -16,6 +16,7 @@ mod promqltest;
 mod pty;
 mod readme;
 mod remote;
+mod rules;
 mod run;
 mod stage;
 mod support;
