@@ -54,6 +54,9 @@ fn print(trial: &ExplainRow, now: f64, out: &mut impl Write) -> io::Result<()> {
         if let Some(why) = trial.why.get(&rule.rule).filter(|why| !why.is_empty()) {
             writeln!(out, "    {why}")?;
         }
+        for part in trial.parts.get(&rule.rule).into_iter().flatten() {
+            writeln!(out, "      {}{} = {}", "  ".repeat(part.depth), part.text, part.value)?;
+        }
     }
     Ok(())
 }

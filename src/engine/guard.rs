@@ -23,8 +23,10 @@ pub(super) struct Braking {
 impl Braking {
     /// Counts a stop that begins.
     pub fn count(&mut self, rule: &Rule, experiment: &Name, now: Moment) {
-        if rule.max_stops.is_some() {
-            self.stops.entry((rule.name.clone(), experiment.clone())).or_default().push_back(now);
+        if let Some((_, per_ns)) = rule.max_stops {
+            let past = self.stops.entry((rule.name.clone(), experiment.clone())).or_default();
+            past.retain(|at| now.since(*at) < per_ns);
+            past.push_back(now);
         }
         if rule.learns {
             *self.learned.entry(experiment.clone()).or_default() += 1;
@@ -42,7 +44,7 @@ pub(super) enum Brake {
 
 impl Engine {
     /// What holds a rule back, if anything does.
-    pub(super) fn brake(&mut self, run: RunId, rule: &Rule, now: Moment) -> Option<Brake> {
+    pub(super) fn brake(&self, run: RunId, rule: &Rule, now: Moment) -> Option<Brake> {
         let trial = self.trials.get(&run)?;
         if self.settings.observe || rule.observe || !trial.may_stop {
             return Some(Brake::Refuse(StopOutcome::Observed, "only observed".to_string()));
@@ -64,15 +66,13 @@ impl Engine {
     }
 
     /// Whether the rule has used up its `max_stops` in this experiment.
-    fn over_max_stops(&mut self, run: RunId, rule: &Rule, now: Moment) -> Option<String> {
+    fn over_max_stops(&self, run: RunId, rule: &Rule, now: Moment) -> Option<String> {
         let (most, per_ns) = rule.max_stops?;
         let experiment = self.trials.get(&run)?.view.experiment.clone();
-        let past = self.braking.stops.get_mut(&(rule.name.clone(), experiment))?;
-        while past.front().is_some_and(|at| now.since(*at) >= per_ns) {
-            past.pop_front();
-        }
+        let past = self.braking.stops.get(&(rule.name.clone(), experiment))?;
+        let recent = past.iter().filter(|at| now.since(**at) < per_ns).count();
         let per = words::duration(per_ns);
-        (past.len() >= most as usize).then(|| format!("max_stops = \"{most} per {per}\" is used up"))
+        (recent >= most as usize).then(|| format!("max_stops = \"{most} per {per}\" is used up"))
     }
 
     /// Whether the guard protects a trial from learning rules.

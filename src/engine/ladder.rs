@@ -17,7 +17,7 @@ use super::trial::Trial;
 
 /// How long a tree that proportional memory spared is not weighed again, nanoseconds: reading `smaps_rollup` takes the
 /// target's mmap lock and milliseconds a process, too much for every tick.
-const WEIGHED_AGAIN: u64 = 10 * SECOND;
+pub(super) const WEIGHED_AGAIN: u64 = 10 * SECOND;
 
 /// The rule name of a stop by hand.
 pub const MANUAL: &str = "manual";

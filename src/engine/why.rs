@@ -1,11 +1,13 @@
 //! Why a rule stands as it does for a trial: for `explain`, in words and by the value of each part of its expression.
 
-use crate::model::{Evaluate, PartView, Rule, RuleState, RuleView};
+use crate::model::{Action, Evaluate, Moment, PartView, Rule, RuleState, RuleView};
 use crate::policy::words;
-use crate::promql::{self, Element, Expr, Kind, Value};
+use crate::promql::{self, Element, EvalError, Value};
 
 use super::Engine;
+use super::guard::Brake;
 use super::judge::Prepared;
+use super::ladder::WEIGHED_AGAIN;
 use super::rules::{Doubt, Standing, is_about, warming_up};
 use super::trial::Trial;
 
@@ -64,7 +66,30 @@ impl Engine {
                 let seen = words::seen(rule, active.value);
                 format!("{seen}; holds for {} of {}", words::duration(held), words::duration(rule.hold_ns))
             }
-            (_, Some(active)) => words::seen(rule, active.value),
+            (_, Some(active)) => {
+                let seen = words::seen(rule, active.value);
+                match self.held_back(trial, rule, standing, now) {
+                    Some(why) => format!("{seen}; not done: {why}"),
+                    None => seen,
+                }
+            }
+        }
+    }
+
+    /// Why a rule that fires has not stopped the trial, if it has not.
+    fn held_back(&self, trial: &Trial, rule: &Rule, standing: &Standing, now: Moment) -> Option<String> {
+        if trial.stop.is_some() {
+            return None;
+        }
+        if rule.action == Action::Warn {
+            return Some("the rule only warns".to_string());
+        }
+        if standing.spared.is_some_and(|at| now.since(at) < WEIGHED_AGAIN) {
+            return Some("its proportional memory spared it a moment ago".to_string());
+        }
+        match self.brake(trial.run(), rule, now)? {
+            Brake::Wait => Some("another stop is under way or just over (serial)".to_string()),
+            Brake::Refuse(_, why) => Some(why),
         }
     }
 
@@ -73,19 +98,20 @@ impl Engine {
     fn parts(&self, trial: &Trial, prepared: &Prepared) -> Vec<PartView> {
         let here = prepared.rule.evaluate == Evaluate::Local;
         let Some(expr) = prepared.expr.as_ref().ok().filter(|_| here) else { return Vec::new() };
-        let mut parts = Vec::new();
-        expr.visit(&mut |part| {
-            if is_told(part) {
-                parts.push(PartView { text: part.to_string(), value: self.value_of(trial, part) });
-            }
-        });
-        parts
+        let parts = promql::dissect(expr, &self.windows, self.windows.time(), &self.evaluation);
+        // The samples of a window are many; what is made of them is told by the part around.
+        let told = parts.into_iter().filter(|part| !matches!(part.value, Ok(Value::Matrix(_))));
+        let view = |part: promql::Part| PartView {
+            depth: part.depth,
+            value: self.value_of(trial, part.value),
+            text: part.text,
+        };
+        told.map(view).collect()
     }
 
-    /// What a part gives at the last tick: of the values with labels those of the trial and those of no trial.
-    fn value_of(&self, trial: &Trial, part: &Expr) -> String {
-        let at = self.windows.time();
-        match promql::instant(part, &self.windows, at, &self.evaluation) {
+    /// What a part gave at the last tick: of the values with labels those of the trial and those of no trial.
+    fn value_of(&self, trial: &Trial, value: Result<Value, EvalError>) -> String {
+        match value {
             Err(why) => format!("failed: {why}"),
             Ok(Value::Scalar(value)) => words::number(value),
             Ok(Value::Text(text)) => text,
@@ -113,10 +139,4 @@ impl Engine {
             _ => values.iter().map(show).collect::<Vec<_>>().join(", "),
         }
     }
-}
-
-/// Whether the value of a part says more than its text.
-fn is_told(part: &Expr) -> bool {
-    let plain = matches!(part.node, promql::Node::Number(_) | promql::Node::Text(_) | promql::Node::Paren(_));
-    !plain && part.kind() != Kind::Matrix
 }

@@ -198,6 +198,8 @@ pub struct RuleView {
 /// A part of a rule's expression and what it gives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartView {
+    /// How many of the parts listed before it are around it.
+    pub depth: usize,
     /// The part, as PromQL.
     pub text: String,
     /// Its value for the trial.

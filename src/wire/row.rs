@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::value::write_number;
-use crate::model::{ExitStatus, Moment, RuleView, TrialView};
+use crate::model::{ExitStatus, Moment, PartView, RuleView, TrialView};
 
 /// A trial as `list` shows it. Times are seconds since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,6 +112,17 @@ pub enum ListRow {
     Foreign(ForeignRow),
 }
 
+/// A part of a rule's expression.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartRow {
+    /// How many of the parts listed before it are around it.
+    pub depth: usize,
+    /// The part, as PromQL.
+    pub text: String,
+    /// What it gives for the trial.
+    pub value: String,
+}
+
 /// `explain`: the row, and why things stand as they do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExplainRow {
@@ -120,6 +131,9 @@ pub struct ExplainRow {
     pub row: TrialRow,
     /// For every rule of [`TrialRow::rules`]: the values it saw, what is missing, what holds it back.
     pub why: BTreeMap<String, String>,
+    /// For every rule the parts of its expression and what each gives, the whole first.
+    #[serde(default)]
+    pub parts: BTreeMap<String, Vec<PartRow>>,
     /// Reported metrics.
     pub metrics: BTreeMap<String, MetricRow>,
     /// The phase it is in.
@@ -205,6 +219,10 @@ impl TrialRow {
     }
 }
 
+fn part(view: &PartView) -> PartRow {
+    PartRow { depth: view.depth, text: view.text.clone(), value: view.value.clone() }
+}
+
 fn rule(view: &RuleView) -> RuleRow {
     RuleRow { rule: view.rule.to_string(), state: view.state.as_str().into(), since: view.since.unix_seconds() }
 }
@@ -240,6 +258,7 @@ impl ExplainRow {
         ExplainRow {
             row: TrialRow::of(view),
             why: view.rules.iter().map(|r| (r.rule.to_string(), r.why.clone())).collect(),
+            parts: view.rules.iter().map(|r| (r.rule.to_string(), r.parts.iter().map(part).collect())).collect(),
             metrics: view.metrics.iter().map(|(name, m)| (name.clone(), metric(m))).collect(),
             phase: view.progress.phase.clone(),
             heartbeats: view.progress.heartbeats,

@@ -153,3 +153,38 @@ fn the_shorthand_pasted_back_as_promql_is_the_same_rule() {
         assert_eq!(facts(&pasted), facts(&short), "{keys}");
     }
 }
+
+#[test]
+fn explain_tells_the_value_of_every_part_and_what_holds_a_rule_back() {
+    let stage = Stage::new(
+        "[[rule]]\nname = \"big\"\nexpr = 'trial_memory_bytes / 1024 ^ 2 > 10000'\n\n\
+         [[rule]]\nname = \"seen\"\nexpr = 'trial_memory_bytes > 1'\nobserve = true\n\n\
+         [[rule]]\nname = \"loss\"\nexpr = 'trial_metric{metric=\"loss\"} > 5 or trial_metric{metric=\"loss\"} != trial_metric{metric=\"loss\"}'\n",
+    );
+    let mut run = hog(&stage, "t", 16);
+    let explained = || {
+        let out = stage.command(&["explain", "t"]).output().unwrap();
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let text = wait_for("the rules have been judged", LONG, || {
+        let text = explained();
+        (text.contains("big: inactive") && text.contains("seen: firing") && text.contains("loss: unknown"))
+            .then_some(text)
+    });
+    for line in [
+        "not trial_memory_bytes / 1024 ^ 2 > 10000",
+        "      trial_memory_bytes / 1024 ^ 2 > 10000 = no value",
+        "        trial_memory_bytes / 1024 ^ 2 = ",
+        "          trial_memory_bytes = ",
+        "not done: only observed",
+        "there is nothing to judge it by",
+        "trial_metric{metric=\"loss\"} = no value",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let json = stage.command(&["explain", "t", "--json"]).output().unwrap().stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["parts"]["big"][0]["text"], "trial_memory_bytes / 1024 ^ 2 > 10000");
+    assert!(stage.command(&["stop", "t", "--now"]).output().unwrap().status.success());
+    run.wait().unwrap();
+}

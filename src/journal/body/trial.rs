@@ -39,7 +39,7 @@ record!(StopRecord { id, run, rule, reason, ladder, rung, rung_since_ns, rung_un
 record!(Shot { stop, run, rung, key, signal, wake, owner });
 record!(StopView { id, rule, reason, rung, since });
 record!(RuleView { rule, state, since, why, parts });
-record!(PartView { text, value });
+record!(PartView { depth, text, value });
 record!(Exit { cause, status });
 record!(StepTimes { buckets, sum });
 record!(MetricView {
