@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Failure;
 use crate::sys::places::Places;
 use crate::wire::answer::Answer;
-use crate::wire::client::{Client, ClientError, candidates, every_candidate};
+use crate::wire::client::{Client, ClientError};
 use crate::wire::row::{ListRow, TrialRow};
 use crate::wire::write;
 
@@ -20,7 +20,7 @@ const NO_DAEMON: &str = "start one with `earlystop daemon`, or put `earlystop ru
 /// # Errors
 /// None answers, or it is not to be trusted.
 pub fn find() -> Result<Client, Failure> {
-    Client::find(candidates(Places::here().runtime())).map_err(|e| failure(&e))
+    Client::find(Places::here().client_sockets()).map_err(|e| failure(&e))
 }
 
 /// A daemon and its trials.
@@ -37,7 +37,7 @@ pub struct Answered {
 /// # Errors
 /// None answered.
 pub fn ask_all() -> Result<Vec<Answered>, Failure> {
-    let sockets = every_candidate(Places::here().runtime());
+    let sockets = Places::here().all_sockets();
     let mut answered = Vec::new();
     let mut trouble = None;
     for path in &sockets {

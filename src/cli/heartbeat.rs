@@ -8,7 +8,7 @@ use nix::unistd::{getppid, getsid};
 use super::Failure;
 use crate::model::{Hello, Step};
 use crate::sys::places::Places;
-use crate::wire::client::{Client, ClientError, candidates};
+use crate::wire::client::{Client, ClientError};
 use crate::wire::{Speaker, write};
 
 /// Arguments of `earlystop heartbeat`.
@@ -58,7 +58,7 @@ fn send(args: &Args) -> Result<(), ClientError> {
         metrics: args.metrics.clone(),
         ..Step::default()
     };
-    let mut client = Client::find(candidates(Places::here().runtime()))?;
+    let mut client = Client::find(Places::here().client_sockets())?;
     if may_found() {
         // The caller is then known, or becomes a trial. A refusal means that it has said hello by itself on a connection
         // of its own; the daemon decides what the step is worth.

@@ -26,7 +26,7 @@ impl<const N: usize> Row<N> {
     }
 }
 
-/// Signals that are counted by name; any other counts as the last, `other`.
+/// Signals that are counted by name: all that a policy may name, and the SIGCONT beside SIGTERM.
 pub const COUNTED_SIGNALS: [&str; 8] =
     ["SIGTERM", "SIGKILL", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCONT"];
 

@@ -135,13 +135,15 @@ impl Places {
         found
     }
 
-    /// Every socket in the runtime folder: the daemon's and those of `run`.
+    /// [`Places::client_sockets`], and every other socket in the user's runtime folder: those of `run` without a daemon.
     pub fn all_sockets(&self) -> Vec<PathBuf> {
-        let Ok(entries) = std::fs::read_dir(&self.runtime) else { return Vec::new() };
-        let mut found: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
-        found.retain(|p| p.extension().is_some_and(|e| e == "sock"));
-        found.sort();
-        found
+        let mut all = self.client_sockets();
+        let found = std::fs::read_dir(&self.runtime).into_iter().flatten().flatten().map(|e| e.path());
+        let mut sockets: Vec<PathBuf> = found.filter(|p| p.extension().is_some_and(|e| e == "sock")).collect();
+        sockets.sort();
+        sockets.retain(|socket| !all.contains(socket));
+        all.extend(sockets);
+        all
     }
 
     /// Configuration files to try, the one that the environment names first; that one must be there.

@@ -187,28 +187,3 @@ pub(super) fn trust(path: &Path, stream: &UnixStream) -> Result<(), ClientError>
         false => Err(ClientError::Stranger { path: path.into(), uid }),
     }
 }
-
-/// The sockets that a client tries, in this order: `$EARLYSTOP_SOCKET`, the user's, root's.
-pub fn candidates(runtime: &Path) -> Vec<PathBuf> {
-    let given = std::env::var_os("EARLYSTOP_SOCKET").filter(|v| !v.is_empty()).map(PathBuf::from);
-    let mut all: Vec<PathBuf> = given.into_iter().collect();
-    for folder in [runtime, Path::new("/run/earlystop")] {
-        all.push(folder.join("earlystop.sock"));
-    }
-    all.dedup();
-    all
-}
-
-/// [`candidates`], and every other socket in the user's runtime folder: those of `run` without a daemon.
-pub fn every_candidate(runtime: &Path) -> Vec<PathBuf> {
-    let mut all = candidates(runtime);
-    let found = std::fs::read_dir(runtime).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut sockets: Vec<PathBuf> = found.filter(|path| path.extension().is_some_and(|e| e == "sock")).collect();
-    sockets.sort();
-    for path in sockets {
-        if !all.contains(&path) {
-            all.push(path);
-        }
-    }
-    all
-}

@@ -24,7 +24,7 @@ use crate::model::{Exited, Name, Refusal, RunId, StopNotice, TrialSpec, Welcome}
 use crate::sys::places::Places;
 use crate::sys::process::Proc;
 use crate::wire::answer::Answer;
-use crate::wire::client::{Client, candidates};
+use crate::wire::client::Client;
 use crate::wire::{Watch, write};
 
 /// What is decided before the fork.
@@ -116,7 +116,7 @@ impl Plan {
         let places = Places::here();
         if !args.watching.asks_for_its_own() {
             // The daemon of an outer `run` is there for that one's command only.
-            let shared = candidates(places.runtime()).into_iter().filter(|path| !belongs_to_a_run(path));
+            let shared = places.client_sockets().into_iter().filter(|path| !belongs_to_a_run(path));
             if let Some((client, path)) = shared.into_iter().find_map(|path| Some((Client::connect(&path).ok()?, path)))
             {
                 return Ok(Plan::Join(Box::new(client), path));
