@@ -184,7 +184,7 @@ impl Engine {
             (Some(notice), _) if primary => self.out.push(Effect::Send(conn, Reply::Stop(notice))),
             (None, Some(rule)) if !self.settings.observe => {
                 let reason = format!("rule {rule} stopped the attempt before, whose curve goes on");
-                self.begin(run, rule, reason, std::sync::Arc::new(crate::model::Ladder::gentle()), now);
+                self.begin(run, rule, reason, self.gentle(), now);
             }
             _ => {}
         }

@@ -90,7 +90,7 @@ impl Engine {
             return Ok(Reply::Stopping(id));
         }
         let reason = stop.reason.clone().unwrap_or_else(|| "stopped by hand".to_string());
-        let mut ladder = Ladder::gentle();
+        let mut ladder = (*self.gentle()).clone();
         if stop.now {
             let first = ladder.rungs.iter().position(|r| r.signal.is_some()).unwrap_or(0);
             ladder.rungs.drain(..first);
@@ -104,6 +104,11 @@ impl Engine {
                 "end the process yourself",
             )),
         }
+    }
+
+    /// The ladder of a stop that no rule's own is for.
+    pub(super) fn gentle(&self) -> Arc<Ladder> {
+        self.policy.gentle.clone().unwrap_or_else(|| Arc::new(Ladder::gentle()))
     }
 
     /// `watch PID`, or a `run` that joins.

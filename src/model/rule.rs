@@ -145,6 +145,9 @@ pub struct Policy {
     pub rules: Vec<Arc<Rule>>,
     /// The brake, `None` where it was switched off.
     pub guard: Option<Guard>,
+    /// `[ladder.gentle]` as the policy has it: for stops that no rule's own ladder is for, those by hand above all. `None`
+    /// without a policy: the built-in one.
+    pub gentle: Option<Arc<Ladder>>,
     /// Who evaluates the rules that are evaluated elsewhere; the policy's own `[remote]`, else the configuration's.
     pub remote: Option<Arc<RemoteServer>>,
     /// File and text, for the journal.

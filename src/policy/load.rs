@@ -111,7 +111,13 @@ fn understand(troubles: Vec<File>, files: Vec<File>, context: &Context) -> Loade
     let ladders = all_ladders(&read);
     let guard = one_guard(&read);
     let context = &Context { remote: one_remote(&read).or(context.remote.clone()), ..context.clone() };
-    let mut policy = Policy { rules: Vec::new(), guard, remote: context.remote.clone(), texts: BTreeMap::new() };
+    let mut policy = Policy {
+        rules: Vec::new(),
+        guard,
+        gentle: ladders.get("gentle"),
+        remote: context.remote.clone(),
+        texts: BTreeMap::new(),
+    };
     let mut places = Places::new();
     for (file, parsed) in &read {
         for rule in &parsed.rules {

@@ -316,3 +316,18 @@ fn now_does_not_wait_for_an_answer_and_gives_no_signal_twice() {
     assert!(signals(&scene.take()).is_empty(), "that rung has come already");
     assert_eq!(scene.view(1).stop.as_ref().unwrap().rule.as_ref(), "cap", "the rule keeps the credit");
 }
+
+#[test]
+fn a_stop_by_hand_goes_down_the_policys_gentle_ladder() {
+    let mut scene = Scene::new(vec![]);
+    let rung = |signal, wait_ns| Rung { ask: false, signal: Some(signal), to: Target::Tree, wait_ns, max_ns: wait_ns };
+    let gentle = Ladder { name: "gentle".into(), rungs: vec![rung(Signal(2), SECOND), rung(Signal::KILL, 0)] };
+    let policy = Policy { gentle: Some(Arc::new(gentle)), ..Policy::default() };
+    scene.event(Event::Policy(Arc::new(policy)));
+    scene.register(1, "t", 50);
+    scene.take();
+    let stop = Request::Stop(StopRequest { trial: "t".into(), reason: None, now: false });
+    scene.say(3, Said::Request(stop));
+    scene.tree(1, &[50]);
+    assert_eq!(signals(&scene.take()), [(50, Signal(2))], "SIGINT, as the policy says");
+}
