@@ -18,6 +18,8 @@ pub(super) struct Demands {
     peers: BTreeSet<String>,
     /// Of every metric.
     all_peers: bool,
+    /// Which way is better by rules, `None` where they contradict each other.
+    modes: BTreeMap<String, Option<Mode>>,
 }
 
 impl Demands {
@@ -36,7 +38,16 @@ impl Demands {
                 _ => {}
             }
         }
+        for (metric, mode) in demands.improvements.iter().filter_map(|(metric, mode, _)| Some((metric, (*mode)?))) {
+            let known = demands.modes.entry(metric.clone()).or_insert(Some(mode));
+            *known = known.filter(|other| *other == mode);
+        }
         demands
+    }
+
+    /// Which way a metric is better, where its trainer does not say so.
+    pub fn mode(&self, metric: &str) -> Option<Mode> {
+        self.modes.get(metric).copied().flatten()
     }
 
     fn reads_peers_of(&self, metric: &str) -> bool {

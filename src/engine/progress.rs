@@ -161,7 +161,7 @@ impl Trial {
         most: usize,
         demands: &Demands,
     ) -> Option<Option<u64>> {
-        let mode = self.modes.get(name).copied();
+        let mode = self.modes.get(name).copied().or_else(|| demands.mode(name));
         let view = Arc::make_mut(&mut self.view);
         if !view.metrics.contains_key(name) {
             if view.metrics.len() >= most {

@@ -230,3 +230,17 @@ fn a_trial_is_compared_with_the_others_at_its_own_step() {
     let firing: Vec<_> = (1..=4).filter(|n| scene.view(*n).rules[0].state == Firing).collect();
     assert_eq!(firing, [3, 4], "{:?}", (1..=4).map(median).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_rules_mode_says_which_way_is_better_where_hello_does_not() {
+    let rule = "trial_reports_since_improvement{metric=\"acc\",mode=\"max\",min_delta=\"0\"} >= 2";
+    let mut scene = Scene::new(vec![warn(promql_rule("no-better", rule))]);
+    scene.register(1, "t", 50);
+    scene.hello(7, 99, 50, Position::Root(run(1)), None);
+    for (step, acc) in [(1, 0.5), (2, 0.9), (3, 0.8), (4, 0.7)] {
+        scene.report(7, step, &[("acc", acc)]);
+    }
+    scene.ticks(2, &[(1, 50, MIB)]);
+    assert_eq!(scene.rule_state(1), Firing);
+    assert_eq!(scene.view(1).metrics["acc"].best, Some(0.9), "trial_metric_best is known by it, too");
+}
