@@ -15,9 +15,9 @@ pub(super) fn may_carry(expr: &Expr, label: &str) -> bool {
         }
         Node::Subquery { inner, .. } | Node::Paren(inner) | Node::Negate(inner) => may_carry(inner, label),
         Node::Aggregate { inner, grouping, op, .. } => {
-            use crate::promql::Aggregation::{Bottomk, Limitk, Topk};
+            use crate::promql::Aggregation::{Bottomk, Topk};
             // These choose elements and leave them as they are.
-            let whole = matches!(op, Topk | Bottomk | Limitk);
+            let whole = matches!(op, Topk | Bottomk);
             (whole || keeps(grouping, label)) && may_carry(inner, label)
         }
         Node::Call(function, args) => match function.name {

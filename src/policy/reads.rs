@@ -1,7 +1,7 @@
 //! What a rule's expression reads, as far as the engine must know before it evaluates it.
 
 use crate::model::MILLI;
-use crate::promql::{Expr, Node};
+use crate::promql::Expr;
 
 /// Series that tell of heartbeats: after a gap a rule about them waits for a new one.
 const HEARTBEATS: [&str; 3] =
@@ -26,23 +26,11 @@ impl Reads {
     pub fn of(expr: &Expr) -> Reads {
         let names: Vec<&str> = expr.selectors().iter().filter_map(|s| s.name()).collect();
         let any = |fits: &dyn Fn(&str) -> bool| names.iter().any(|name| fits(name));
-        let looks_back = u64::try_from(looks_back(expr)).unwrap_or(0);
+        let looks_back = u64::try_from(expr.looks_back()).unwrap_or(0);
         Reads {
             looks_back_ns: looks_back.saturating_mul(MILLI),
             heartbeats: any(&|name| HEARTBEATS.contains(&name)),
             learning: any(&|name| LEARNING.iter().any(|begin| name.starts_with(begin))),
         }
     }
-}
-
-/// How far back an expression looks, milliseconds.
-fn looks_back(expr: &Expr) -> i64 {
-    let own = match &expr.node {
-        Node::Vector(s) => s.shift.offset.max(0),
-        Node::Matrix(s, range) => s.shift.offset.max(0).saturating_add(*range),
-        Node::Subquery { range, shift, .. } => shift.offset.max(0).saturating_add(*range),
-        _ => 0,
-    };
-    let below = expr.parts().into_iter().map(looks_back).max().unwrap_or(0);
-    own.saturating_add(below)
 }

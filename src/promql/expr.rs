@@ -204,7 +204,6 @@ pub enum Aggregation {
     Bottomk,
     Quantile,
     CountValues,
-    Limitk,
 }
 
 impl Aggregation {
@@ -229,7 +228,6 @@ impl Aggregation {
             Aggregation::Bottomk => "bottomk",
             Aggregation::Quantile => "quantile",
             Aggregation::CountValues => "count_values",
-            Aggregation::Limitk => "limitk",
         }
     }
 }

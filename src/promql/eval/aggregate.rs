@@ -16,9 +16,7 @@ pub(super) fn aggregate(query: &Query, expr: &Expr, at: i64) -> Result<Vec<Eleme
     let parameter = param.as_ref().map_or(Ok(0.0), |param| query.scalar(param, at))?;
     let elements = query.vector(inner, at)?;
     match op {
-        Aggregation::Topk | Aggregation::Bottomk | Aggregation::Limitk => {
-            rank::rank(*op, parameter, grouping, elements)
-        }
+        Aggregation::Topk | Aggregation::Bottomk => rank::rank(*op, parameter, grouping, elements),
         _ => Ok(tally(*op, parameter, grouping, &elements)),
     }
 }

@@ -1,4 +1,4 @@
-//! topk, bottomk and limitk: a few elements of each group, as they are.
+//! topk and bottomk: a few elements of each group, as they are.
 
 use super::EvalError;
 use super::aggregate::written;
@@ -8,7 +8,7 @@ use crate::promql::{Aggregation, Element, Grouping};
 /// Which of two values goes first in the answer. NaN goes last.
 type Before = fn(f64, f64) -> bool;
 
-/// The first `parameter` elements of each group, the best first.
+/// The `parameter` largest elements of each group, or smallest for `bottomk`, the best first.
 pub(super) fn rank(
     op: Aggregation,
     parameter: f64,
@@ -20,10 +20,8 @@ pub(super) fn rank(
         return Ok(Vec::new());
     }
     let before: Before = match op {
-        Aggregation::Topk => |a, b| a > b || (b.is_nan() && !a.is_nan()),
         Aggregation::Bottomk => |a, b| a < b || (b.is_nan() && !a.is_nan()),
-        // First come, first served.
-        _ => |_, _| false,
+        _ => |a, b| a > b || (b.is_nan() && !a.is_nan()),
     };
     let mut keys = Keys::new(grouping);
     let mut groups: Vec<Vec<Element>> = Vec::new();
@@ -102,7 +100,6 @@ mod tests {
         let values = [f64::NAN, 3.0, 9.0, 1.0, 5.0];
         assert_eq!(ranked(Aggregation::Topk, 2.0, &values), [(2, 9.0), (4, 5.0)]);
         assert_eq!(ranked(Aggregation::Bottomk, 2.9, &values), [(3, 1.0), (1, 3.0)]);
-        assert_eq!(ranked(Aggregation::Limitk, 2.0, &[3.0, 2.0, 9.0]), [(0, 3.0), (1, 2.0)]);
         let all = ranked(Aggregation::Bottomk, 99.0, &values);
         assert_eq!(all.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [3, 1, 4, 2, 0]);
     }
