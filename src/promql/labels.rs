@@ -73,6 +73,11 @@ impl Labels {
         self.0.pairs.is_empty()
     }
 
+    /// Bytes of all names and values.
+    pub fn bytes(&self) -> usize {
+        self.pairs().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
     /// The set without `__name__`; made once and kept.
     pub fn nameless(&self) -> Labels {
         if !self.0.pairs.iter().any(|(name, _)| &**name == NAME) {

@@ -7,6 +7,8 @@ use super::{EvalError, Limits};
 /// Units of work for a labelled number and for a part's evaluation; a sample is one unit. Measured: a sample in a regression
 /// takes about 3 ns, a labelled number with its labels 20 to 100 ns.
 const NUMBER: u64 = 10;
+/// Bytes of labels for a unit: they are matched, copied and hashed.
+const BYTES: u64 = 4;
 
 /// Counts down while an evaluation goes on.
 pub(super) struct Budget {
@@ -54,6 +56,11 @@ impl Budget {
             return Err(EvalError::TooMuch(message));
         }
         self.spend(NUMBER * count as u64)
+    }
+
+    /// A function made so many bytes of labels.
+    pub(super) fn write(&self, bytes: usize) -> Result<(), EvalError> {
+        self.spend(bytes as u64 / BYTES)
     }
 
     fn spend(&self, units: u64) -> Result<(), EvalError> {

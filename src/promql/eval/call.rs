@@ -82,6 +82,8 @@ impl<'s> Site<'s, '_> {
             }
         }
         if let Value::Vector(elements) = &value {
+            let bytes = elements.iter().map(|element| element.labels.bytes()).sum();
+            self.query.budget.write(bytes)?;
             unique::check(elements)?;
         }
         Ok(value)
@@ -181,6 +183,7 @@ fn labels_of_absent(arg: &Expr) -> Labels {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Limits;
     use super::super::testing::load;
 
     #[test]
@@ -223,6 +226,21 @@ mod tests {
         assert_eq!(at("timestamp(a * 1)"), ["{} 25"]);
         assert_eq!(at("timestamp(timestamp(a))"), ["{} 25"]);
         assert_eq!(memory.over(20, 40, 10, "timestamp(a @ 11)"), ["{} 10@20 10@30 10@40"]);
+    }
+
+    #[test]
+    fn long_labels_are_work() {
+        let memory = load(10, &["a{x=\"1234567890\"} 1"]);
+        let mut text = "a".to_string();
+        // 10 bytes doubled 20 times are 10 MiB; all the values before it are as many again.
+        for _ in 0..20 {
+            text = format!("label_replace({text}, \"x\", \"$1$1\", \"x\", \"(.*)\")");
+        }
+        assert_eq!(memory.at(0.0, &format!("count({text})")), ["{} 1"]);
+        let little = Limits { work: 1_000_000, ..Limits::default() };
+        assert!(memory.at_within(0.0, &text, &little)[0].starts_with("too much: the query takes too much work"));
+        let text = format!("label_replace({text}, \"x\", \"$1$1\", \"x\", \"(.*)\")");
+        assert_eq!(memory.at(0.0, &text), ["too much: the query makes more than 16 MiB of label values"]);
     }
 
     #[test]

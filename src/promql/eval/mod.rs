@@ -45,7 +45,7 @@ pub struct Limits {
     /// Most evaluation times of a range query.
     pub steps: usize,
     /// Most work: a unit for each sample that is looked at, ten for each labelled number that a part gives and for each part
-    /// that is evaluated, at each time. A unit takes 1 to 10 ns.
+    /// that is evaluated, at each time; one for four bytes of labels that a function gives. A unit takes 1 to 10 ns.
     pub work: u64,
     /// Most levels of parts within parts.
     pub depth: usize,
