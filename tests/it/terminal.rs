@@ -152,8 +152,11 @@ fn a_background_command_that_reads_is_a_stopped_job_and_fg_helps() {
     let bash = pty.child.id() as i32;
     let run = wait_for("run starts", LONG, || children(bash).first().copied());
     wait_for("the job is stopped", LONG, || (state(run) == Some('T')).then_some(()));
-    pty.send("jobs\n");
-    pty.expect("Stopped");
+    // The shell learns of it by a signal of its own.
+    wait_for("the shell knows", LONG, || {
+        pty.send("jobs\n");
+        pty.expect("prompt> ").contains("Stopped").then_some(())
+    });
     pty.send("fg\nAda\n");
     pty.expect("got Ada");
     pty.expect("prompt> ");
