@@ -485,7 +485,8 @@ fn watch_takes_the_process_behind_the_pidfd() {
     let line = write::watch(&Watch { spec: TrialSpec::default(), fallback: None, subreaper: true });
     let welcome = client.ask_with(&line, target.fd().unwrap(), LONG);
     assert!(matches!(welcome, Ok(Answer::Welcome(_))), "{welcome:?}");
-    let said = stand.lines().remove(0).said;
+    // It is answered by another thread than the one that notes it down.
+    let said = wait_for("the line is noted", LONG, || stand.lines().into_iter().next()).said;
     let Said::Request(Request::Watch(request)) = said else { panic!("{said:?}") };
     assert_eq!((request.target, request.uid, request.subreaper), (target.key, rustix_uid(), true));
     assert_eq!(request.fallback.as_str(), format!("pid-{}", child.id()));
