@@ -226,7 +226,7 @@ fn of_session(session: u32) -> Look {
 fn a_tree_that_keeps_forking_is_swept() {
     let stage = Stage::new();
     // Each child forks a successor every millisecond or so and leaves; `setsid` makes it a session of its own.
-    let script = "echo ready; fork() { (sleep 0.002; fork) & }; fork; fork; fork; sleep 600";
+    let script = "fork() { (sleep 0.002; fork) & }; fork; fork; fork; echo ready; sleep 600";
     let mut command = Command::new("setsid");
     let mut child = Mortal::of(command.args(["sh", "-c", script]).stdout(Stdio::piped()));
     let session = child.0.id();
