@@ -271,6 +271,7 @@ fn ladders_of_ones_own() {
     assert_eq!((rungs[1].signal.unwrap().to_string().as_str(), rungs[1].to), ("SIGINT", Target::Trainer));
     assert_eq!((rungs[2].signal, rungs[2].to, rungs.len()), (Some(Signal::KILL), Target::Tree, 3));
     assert_eq!(policy.rules[1].ladder.rungs.len(), 1, "gentle was defined anew");
+    assert_eq!(policy.gentle, Some(policy.rules[1].ladder.clone()), "and stops by hand take it, too");
 }
 
 #[test]

@@ -128,6 +128,25 @@ fn a_continued_trial_that_a_rule_had_stopped_is_asked_at_once() {
 }
 
 #[test]
+fn a_continued_trial_goes_down_the_policys_gentle_ladder() {
+    let mut scene = Scene::new(vec![rule("cap", memory_above(100 * MIB))]);
+    let ask = Rung { ask: true, signal: None, to: Target::Tree, wait_ns: 3 * SECOND, max_ns: 3 * SECOND };
+    let kill = Rung { ask: false, signal: Some(Signal::KILL), wait_ns: 0, max_ns: 0, ..ask.clone() };
+    let gentle = Ladder { name: "gentle".into(), rungs: vec![ask, kill] };
+    let rules = vec![Arc::new(rule("cap", memory_above(100 * MIB)))];
+    scene.event(Event::Policy(Arc::new(Policy { rules, gentle: Some(Arc::new(gentle)), ..Policy::default() })));
+    scene.hello(1, 1, 50, Position::Outside, Some("a"));
+    scene.ticks(2, &[(1, 50, 200 * MIB)]);
+    scene.confirm(1, 50, 200 * MIB);
+    scene.tree(1, &[]);
+    scene.take();
+    let spec = TrialSpec { trial: Some(Name::new("a").unwrap()), ..TrialSpec::default() };
+    let hello = Hello { spec, resume: Resume::Continue, worker: "0".into(), ..Hello::default() };
+    scene.hello_as(2, 2, Peer { uid: 1000, key: Some(key(60)), position: Position::Outside }, hello);
+    assert_eq!(asks(&scene.take())[0].deadline_ms, 3000, "as the policy says, not 10 s");
+}
+
+#[test]
 fn an_unseen_peer_is_welcome_but_only_asked() {
     let mut scene = Scene::new(vec![]);
     let hello = Hello { worker: "0".into(), ..Hello::default() };
