@@ -1,6 +1,6 @@
 //! The daemons that a command may ask, and how it says that there is none.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Failure;
@@ -14,6 +14,8 @@ use crate::wire::write;
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 const NO_DAEMON: &str = "start one with `earlystop daemon`, or put `earlystop run --` in front of the command";
+
+const ROOTS: &str = "only root can make it read its policy again: sudo earlystop reload";
 
 /// Connects to the daemon that this user's trials report to.
 ///
@@ -56,6 +58,28 @@ pub fn ask_all() -> Result<Vec<Answered>, Failure> {
             Ok(answered)
         }
         (false, None) => Ok(answered),
+    }
+}
+
+/// Connects to every daemon that runs as this user; those of `run` too.
+///
+/// # Errors
+/// There is none. Where others' daemons answer, it says that they are theirs.
+pub fn own() -> Result<Vec<(PathBuf, Client)>, Failure> {
+    let sockets = Places::here().all_sockets();
+    let mut found = Vec::new();
+    let mut others = None;
+    for path in &sockets {
+        match Client::connect(path) {
+            Ok(client) if client.is_own()? => found.push((path.clone(), client)),
+            Ok(_) => others = Some(Failure::new(format!("{}: this daemon is root's", path.display()), ROOTS)),
+            Err(ClientError::Absent { .. }) => {}
+            Err(e) => others = Some(failure(&e)),
+        }
+    }
+    match found.is_empty() {
+        true => Err(others.unwrap_or_else(|| failure(&ClientError::Nowhere(sockets)))),
+        false => Ok(found),
     }
 }
 

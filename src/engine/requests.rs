@@ -203,7 +203,7 @@ impl Engine {
     pub(super) fn answer_reload(&mut self, problem: Option<&str>) {
         for conn in std::mem::take(&mut self.reloaders) {
             let reply = match problem {
-                None => Reply::Reloaded,
+                None => Reply::Reloaded { files: self.policy.texts.len(), rules: self.policy.rules.len() },
                 Some(text) => Reply::Error(Refusal::new(
                     ErrorCode::BadValue,
                     format!("the new policy was refused, the old one stays:\n{text}"),

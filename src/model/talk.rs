@@ -178,8 +178,13 @@ pub enum Reply {
     Explained(Arc<TrialView>),
     /// To `stop`: the stop's id.
     Stopping(StopId),
-    /// To `reload`.
-    Reloaded,
+    /// To `reload`: the policy that is in force now.
+    Reloaded {
+        /// Files it was read from; 0: the daemon has no policy to read.
+        files: usize,
+        /// Rules in them.
+        rules: usize,
+    },
     /// To a `run` that joined: its trial was stopped by a rule or by hand.
     Stopped(StopNotice),
     /// To `Exited`: the trial's record is closed; `run` may leave.

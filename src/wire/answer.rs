@@ -24,7 +24,14 @@ pub enum Answer {
     Explained(Box<ExplainRow>),
     /// To `stop`.
     Stopping(StopId),
-    /// To `reload`, and to anything else that only had to be taken.
+    /// To `reload`: the policy that is in force now.
+    Reloaded {
+        /// Files it was read from; 0: the daemon has no policy to read.
+        files: usize,
+        /// Rules in them.
+        rules: usize,
+    },
+    /// To anything that only had to be taken.
     Done,
     /// To a joined `run` that told of its command's end.
     Bye,
@@ -61,6 +68,8 @@ struct Fields {
     deadline_ms: Option<u64>,
     trials: Option<Vec<ListRow>>,
     explain: Option<Box<ExplainRow>>,
+    files: Option<usize>,
+    rules: Option<usize>,
 }
 
 impl Fields {
@@ -75,7 +84,10 @@ impl Fields {
                 (Some(trials), _, _) => Answer::Trials(trials),
                 (_, Some(explained), _) => Answer::Explained(explained),
                 (_, _, Some(id)) => Answer::Stopping(StopId::parse(&id).ok_or("id")?),
-                _ => Answer::Done,
+                _ => match (self.files, self.rules) {
+                    (Some(files), Some(rules)) => Answer::Reloaded { files, rules },
+                    _ => Answer::Done,
+                },
             },
             _ => Answer::Other(self.kind),
         })

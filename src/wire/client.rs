@@ -142,6 +142,14 @@ impl Client {
     /// [`ClientError::Refused`], or as for [`send`](Client::send) and [`receive`](Client::receive).
     pub fn ask(&mut self, line: &str, timeout: Duration) -> Result<Answer, ClientError> {
         self.send(line)?;
+        self.answer(timeout)
+    }
+
+    /// The answer to what was sent; a refusal is an error.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`], or as for [`receive`](Client::receive).
+    pub fn answer(&mut self, timeout: Duration) -> Result<Answer, ClientError> {
         refused(self.receive(timeout)?)
     }
 
@@ -151,7 +159,15 @@ impl Client {
     /// As [`ask`](Client::ask).
     pub fn ask_with(&mut self, line: &str, pidfd: BorrowedFd<'_>, timeout: Duration) -> Result<Answer, ClientError> {
         self.send_with(line, pidfd)?;
-        refused(self.receive(timeout)?)
+        self.answer(timeout)
+    }
+
+    /// Whether the server runs as this process's user.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub fn is_own(&self) -> io::Result<bool> {
+        Ok(peer::uid_of(&self.stream)? == rustix::process::geteuid().as_raw())
     }
 
     /// The connection, to poll it.

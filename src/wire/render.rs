@@ -19,7 +19,9 @@ pub fn render(reply: &Reply) -> String {
         }
         Reply::Explained(view) => json(&OkLine { explain: Some(Box::new(ExplainRow::of(view))), ..OkLine::default() }),
         Reply::Stopping(id) => json(&OkLine { id: Some(id.to_string()), ..OkLine::default() }),
-        Reply::Reloaded => json(&OkLine::default()),
+        Reply::Reloaded { files, rules } => {
+            json(&OkLine { files: Some(*files), rules: Some(*rules), ..OkLine::default() })
+        }
         Reply::Bye => json(&Bye { kind: "bye" }),
     };
     line + "\n"
@@ -105,11 +107,15 @@ struct OkLine {
     explain: Option<Box<ExplainRow>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rules: Option<usize>,
 }
 
 impl Default for OkLine {
     fn default() -> OkLine {
-        OkLine { kind: "ok", trials: None, explain: None, id: None }
+        OkLine { kind: "ok", trials: None, explain: None, id: None, files: None, rules: None }
     }
 }
 

@@ -344,7 +344,7 @@ fn replies_are_read_as_they_were_meant() {
         (Reply::Stop(notice.clone()), Answer::Stop(notice.clone())),
         (Reply::Stopped(notice.clone()), Answer::Stopped(notice)),
         (Reply::Stopping(StopId(5)), Answer::Stopping(StopId(5))),
-        (Reply::Reloaded, Answer::Done),
+        (Reply::Reloaded { files: 2, rules: 3 }, Answer::Reloaded { files: 2, rules: 3 }),
         (Reply::Bye, Answer::Bye),
     ] {
         let line = render(&reply);

@@ -281,7 +281,34 @@ fn a_refusal_is_shown_with_its_hint() {
     let house = House::with(move |_| Some(vec![refusal.clone()]));
     let said = house.ask(&["reload"]);
     assert_eq!(said.code, Some(2));
-    assert_eq!(said.err, "earlystop: policies/a.toml:3:1: unknown key\n  hint: see check\n");
+    let socket = house.runtime().join("earlystop.sock");
+    let wanted = format!("earlystop: {}: policies/a.toml:3:1: unknown key\n  hint: see check\n", socket.display());
+    assert_eq!(said.err, wanted);
+}
+
+#[test]
+fn reload_asks_every_daemon_and_says_what_came_of_each() {
+    let refusal =
+        json!({"type": "error", "code": "bad_value", "message": "a.toml:3:1: unknown key", "hint": "see check"});
+    let house = House::with(|_| Some(vec![json!({"type": "ok", "files": 2, "rules": 1})]));
+    house.serve("run-7.sock", Arc::new(|_: &Value| Some(vec![json!({"type": "ok", "files": 0, "rules": 0})])));
+    // One that ends while it is asked.
+    house.serve("run-8.sock", Arc::new(|_: &Value| None));
+    let path = |name: &str| house.runtime().join(name).display().to_string();
+    let fine = format!(
+        "{}: the new policy is in force (1 rule in 2 files)\n{}: it has no policy to read\n{}: it has just ended\n",
+        path("earlystop.sock"),
+        path("run-7.sock"),
+        path("run-8.sock")
+    );
+    let said = house.ask(&["reload"]);
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), fine.as_str(), ""));
+    assert_eq!(house.heard("reload").len(), 3);
+    // One refusal is an error, and the others are told all the same.
+    house.serve("run-6.sock", Arc::new(move |_: &Value| Some(vec![refusal.clone()])));
+    let said = house.ask(&["reload"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(2), fine.as_str()));
+    assert_eq!(said.err, format!("earlystop: {}: a.toml:3:1: unknown key\n  hint: see check\n", path("run-6.sock")));
 }
 
 #[test]

@@ -152,6 +152,32 @@ fn run_joins_the_daemon_and_outlives_it() {
 }
 
 #[test]
+fn reload_reaches_the_daemon_and_every_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let policy = folder.join("policy.toml");
+    let rule = |name: &str| format!("[[rule]]\nname = \"{name}\"\nmetric = \"memory\"\nabove = \"1 TiB\"\n");
+    std::fs::write(&policy, rule("a")).unwrap();
+    let first = daemon(folder);
+    let words = ["run", "--policy", policy.to_str().unwrap(), "--listen", "127.0.0.1:0", "--", "sh", "-c"];
+    let embedded = run(folder, &[&words[..], &["echo ready; exec sleep 1000"]].concat());
+    std::fs::write(&policy, rule("a") + &rule("b")).unwrap();
+    let (code, out, err) = output(folder, &["reload"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let runtime = folder.join("earlystop");
+    let (own, runs) = (runtime.join("earlystop.sock"), runtime.join(format!("run-{}.sock", embedded.id())));
+    let (own, runs) = (own.display(), runs.display());
+    let force = "the new policy is in force (2 rules in 1 file)";
+    assert_eq!(out, format!("{own}: it has no policy to read\n{runs}: {force}\n"));
+    std::fs::write(&policy, "[[rule]]\n").unwrap();
+    let (code, _, err) = output(folder, &["reload"]);
+    assert_eq!(code, Some(2));
+    assert!(err.starts_with(&format!("earlystop: {runs}: the new policy was refused, the old one stays:")), "{err}");
+    assert_eq!(end(embedded, Signal::SIGTERM), Some(143));
+    assert_eq!(end(first, Signal::SIGTERM), Some(0));
+}
+
+#[test]
 fn heartbeats_of_a_script_reach_its_trial() {
     let folder = tempfile::tempdir().unwrap();
     let script = "for i in 1 2 3; do \"$0\" heartbeat --step $i --total-steps 10 loss=0.$i; done

@@ -141,7 +141,7 @@ fn reply(said: &Said) -> Option<Reply> {
             Reply::Error(Refusal::new(ErrorCode::NotFound, format!("no trial {trial}"), "see `earlystop list`"))
         }
         Said::Request(Request::Stop(_)) => Reply::Stopping(StopId(5)),
-        Said::Request(Request::Reload) => Reply::Reloaded,
+        Said::Request(Request::Reload) => Reply::Reloaded { files: 1, rules: 2 },
         Said::Request(Request::Exited(..)) => Reply::Bye,
         Said::Step(_) | Said::Done(_) | Said::Ack(..) => return None,
     })
@@ -510,7 +510,7 @@ fn a_client_that_said_its_last_word_still_gets_its_answer() {
     peer.say("{\"type\":\"reload\",\"v\":1}\n");
     peer.stream.shutdown(std::net::Shutdown::Write).unwrap();
     stand.hold.store(false, Ordering::Relaxed);
-    assert_eq!(peer.hear(), Answer::Done);
+    assert_eq!(peer.hear(), Answer::Reloaded { files: 1, rules: 2 });
     assert_eq!(peer.lines.read(&mut [0; 1]).unwrap(), 0);
 }
 
@@ -520,7 +520,7 @@ fn commands_ask_and_are_answered() {
     let nowhere = stand.path.with_file_name("nobody.sock");
     let mut client = Client::find(vec![nowhere.clone(), stand.path.clone()]).unwrap();
     assert_eq!(client.ask(&write::list(), LONG).unwrap(), Answer::Trials(Vec::new()));
-    assert_eq!(client.ask(&write::reload(), LONG).unwrap(), Answer::Done);
+    assert_eq!(client.ask(&write::reload(), LONG).unwrap(), Answer::Reloaded { files: 1, rules: 2 });
     let stop = StopRequest { trial: "a".into(), reason: None, now: false };
     assert_eq!(client.ask(&write::stop(&stop), LONG).unwrap(), Answer::Stopping(StopId(5)));
     let refused = client.ask(&write::explain("a"), LONG);

@@ -199,6 +199,6 @@ fn weigh(reply: &Reply) -> usize {
         Reply::Error(refusal) => 128 + refusal.message.len() + refusal.hint.len(),
         Reply::Stop(notice) | Reply::Stopped(notice) => 256 + notice.reason.len(),
         Reply::Welcome(_) => 512,
-        Reply::Stopping(_) | Reply::Reloaded | Reply::Bye => 64,
+        Reply::Stopping(_) | Reply::Reloaded { .. } | Reply::Bye => 64,
     }
 }
