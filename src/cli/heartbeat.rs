@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::unistd::{getppid, getsid};
 
 use super::Failure;
-use crate::model::{Hello, Step};
+use crate::model::{Hello, Step, Voice};
 use crate::sys::places::Places;
 use crate::wire::client::{Client, ClientError};
 use crate::wire::{Speaker, write};
@@ -62,8 +62,8 @@ fn send(args: &Args) -> Result<(), ClientError> {
     if may_found() {
         // The caller is then known, or becomes a trial. A refusal means that it has said hello by itself on a connection
         // of its own; the daemon decides what the step is worth.
-        let hello = Hello { worker: worker(), ..Hello::default() };
-        client.send(&write::hello(&hello, Speaker::Parent))?;
+        let hello = Hello { worker: worker(), voice: Voice::Command, ..Hello::default() };
+        client.send(&write::hello(&hello))?;
         client.receive(PATIENCE)?;
     }
     client.send(&write::step(&step, Speaker::Parent))?;

@@ -2,7 +2,7 @@
 
 use crate::model::{
     ConnId, DropReason, Effect, ErrorCode, Hello, Loudness, Moment, Name, Peer, Position, ProcKey, ProcessUse,
-    ReadingCause, Refusal, Register, Reply, Resume, Root, RunId, TrialSpec, TrialState, Welcome,
+    ReadingCause, Refusal, Register, Reply, Resume, Root, RunId, TrialSpec, TrialState, Voice, Welcome,
 };
 
 use super::Engine;
@@ -18,7 +18,6 @@ const INVISIBLE: &str = "the daemon cannot see this process (another pid namespa
 impl Engine {
     /// A trainer says hello. Always answered.
     pub(super) fn on_hello(&mut self, conn: ConnId, peer: Peer, hello: &Hello, fresh: RunId, now: Moment) {
-        self.heartbeats += 1;
         match self.place(conn, peer, hello, fresh, now) {
             Ok(run) => {
                 self.greet(conn, peer, hello, run, now);
@@ -153,7 +152,11 @@ impl Engine {
         let primary = hello.primary.unwrap_or(hello.worker == "0");
         let speaker = Speaker { worker: hello.worker.clone(), primary, key: peer.key, last: None };
         trial.speakers.insert(conn, speaker);
-        trial.alive(now);
+        trial.hear(now);
+        if hello.voice == Voice::Own {
+            trial.count_heartbeat();
+            self.heartbeats += 1;
+        }
         if primary {
             trial.take_spec(&hello.spec);
             let progress = &mut trial.view_mut().progress;

@@ -21,7 +21,8 @@ impl Engine {
         };
         self.heartbeats += 1;
         let limits = self.settings.limits;
-        trial.alive(now);
+        trial.hear(now);
+        trial.count_heartbeat();
         let guest = || Speaker { worker: "0".to_string(), primary: true, key: peer.key, last: None };
         let speaker = trial.speakers.get(&conn).cloned().unwrap_or_else(guest);
         let dropped = trial.take_worker_step(conn, &speaker, step, limits.workers, now);
@@ -77,11 +78,14 @@ impl Engine {
 
 impl Trial {
     /// A sign of life.
-    pub(super) fn alive(&mut self, now: Moment) {
+    pub(super) fn hear(&mut self, now: Moment) {
         self.heard_since_gap = true;
-        let progress = &mut self.view_mut().progress;
-        progress.heartbeats += 1;
-        progress.last_heartbeat = Some(now);
+        self.view_mut().progress.last_heartbeat = Some(now);
+    }
+
+    /// One report more.
+    pub(super) fn count_heartbeat(&mut self) {
+        self.view_mut().progress.heartbeats += 1;
     }
 
     /// The step of a worker; true if there are too many workers to keep it.

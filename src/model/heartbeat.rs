@@ -62,6 +62,16 @@ pub enum ProcessUse {
     Shared,
 }
 
+/// Who says hello for a trainer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Voice {
+    /// The trainer itself: its hello is a heartbeat.
+    #[default]
+    Own,
+    /// A command that it started, such as `earlystop heartbeat`, one each report: the heartbeat is what follows.
+    Command,
+}
+
 /// Everything that may be said of a trial before it runs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrialSpec {
@@ -102,6 +112,8 @@ pub struct Hello {
     pub worker: String,
     /// Whether this worker speaks for the trial; `None`: worker "0" does.
     pub primary: Option<bool>,
+    /// Who says it.
+    pub voice: Voice,
 }
 
 /// A progress report.

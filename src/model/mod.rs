@@ -24,7 +24,7 @@ pub use event::{
     Effect, Event, Exited, Line, Loudness, Member, Reading, ReadingCause, Register, Said, Shot, SignalResult,
     Signalled, StopNotice, StopRecord, Stretch, Swept, Tree,
 };
-pub use heartbeat::{Done, DoneStatus, Hello, Mode, Objective, ProcessUse, Resume, Step, TrialSpec};
+pub use heartbeat::{Done, DoneStatus, Hello, Mode, Objective, ProcessUse, Resume, Step, TrialSpec, Voice};
 pub use ladder::{Ladder, Rung, Signal, Target};
 pub use limits::{DropReason, Limits};
 pub use name::{BadName, ConnId, Name, RunId, StopId};

@@ -309,7 +309,7 @@ pub struct Progress {
     pub steps_total: u64,
     /// Samples in all.
     pub samples_total: u64,
-    /// Heartbeats in all, hello included.
+    /// Heartbeats in all, a trainer's own hello included.
     pub heartbeats: u64,
     /// The last heartbeat.
     pub last_heartbeat: Option<Moment>,

@@ -148,7 +148,7 @@ pub static TRIAL_METRICS: &[MetricRow] = rows! {
     "trial_epoch"         Gauge   Kept [] epoch          "The epoch as last reported.";
     "trial_step_duration_seconds" Histogram Kept [] no_source  "Duration of training steps, from the trainer's hello on.";
 
-    "trial_heartbeats_total" Counter Kept [] heartbeats  "Heartbeats of the trial's trainers, hello included.";
+    "trial_heartbeats_total" Counter Kept [] heartbeats  "Heartbeats of the trial's trainers, a trainer's own hello included.";
     "trial_last_heartbeat_timestamp_seconds" Gauge Present [] last_heartbeat  "Time of the last heartbeat since the Unix epoch.";
     "trial_since_step_seconds" Gauge Present ["phase"] since_step  "Time since the last step, by the phase it went into; without a phase: in none.";
     "trial_startup_seconds"    Gauge Present []        startup     "Time since hello while no step has come.";

@@ -138,7 +138,7 @@ pub struct ExplainRow {
     pub metrics: BTreeMap<String, MetricRow>,
     /// The phase it is in.
     pub phase: Option<String>,
-    /// Heartbeats so far, hello included.
+    /// Heartbeats so far, a trainer's own hello included.
     pub heartbeats: u64,
     /// When the last one came.
     pub last_heartbeat: Option<f64>,

@@ -9,7 +9,7 @@ use super::line::{bad_value, name, read};
 use super::report::Of;
 use super::value::{Amount, Count, Members, Scalar};
 use super::{ClientLine, Dropped, Message};
-use crate::model::{ErrorCode, Hello, Limits, Mode, Objective, ProcessUse, Refusal, Resume, TrialSpec};
+use crate::model::{ErrorCode, Hello, Limits, Mode, Objective, ProcessUse, Refusal, Resume, TrialSpec, Voice};
 
 /// Label names that a trial cannot have: they are ours on some metric of section 4 of the contract, or Prometheus's.
 const RESERVED: [&str; 29] = [
@@ -256,6 +256,10 @@ pub(super) fn hello(text: &str, limits: &Limits) -> Result<ClientLine, Refusal> 
         },
         worker: fields.worker.map_or(Ok("0".to_owned()), |w| short("worker", &w.0, limits))?,
         primary: fields.primary,
+        voice: match fields.of {
+            Some(Of::Parent) => Voice::Command,
+            None => Voice::Own,
+        },
     };
     Ok(ClientLine { message: Message::Hello(Box::new(hello)), of: Of::speaker(fields.of), dropped })
 }

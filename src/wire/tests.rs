@@ -222,10 +222,12 @@ fn what_clients_write_is_what_is_read() {
         resume: Resume::Continue,
         worker: "3".into(),
         primary: Some(true),
+        voice: Voice::Own,
     };
-    assert_eq!(hello(&write::hello(&said, Speaker::Peer)), said);
-    let plain = Hello { worker: "0".into(), ..Hello::default() };
-    assert_eq!(hello(&write::hello(&plain, Speaker::Parent)), plain);
+    assert_eq!(hello(&write::hello(&said)), said);
+    let plain = Hello { worker: "0".into(), voice: Voice::Command, ..Hello::default() };
+    assert_eq!(read(&write::hello(&plain)).of, Speaker::Parent);
+    assert_eq!(hello(&write::hello(&plain)), plain);
     let progress = Step {
         step: Some(5),
         metrics: vec![("a".into(), f64::INFINITY), ("b".into(), -0.1)],

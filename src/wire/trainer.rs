@@ -262,7 +262,7 @@ impl Trainer {
         self.link = self.sockets.iter().find_map(|path| Link::connect(path).ok());
         match &mut self.link {
             Some(link) => {
-                link.send(&write::hello(&self.hello, Speaker::Peer));
+                link.send(&write::hello(&self.hello));
             }
             None => {
                 self.retry_at = now + self.retry_after;

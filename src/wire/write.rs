@@ -9,11 +9,15 @@ use super::value::write_number;
 use super::{Speaker, VERSION};
 use crate::model::{
     Done, DoneStatus, ExitStatus, ExitUsage, Hello, Name, ProcessUse, Resume, RunId, Step, StopId, StopRequest,
-    TrialSpec,
+    TrialSpec, Voice,
 };
 
 /// A `hello` line.
-pub fn hello(hello: &Hello, of: Speaker) -> String {
+pub fn hello(hello: &Hello) -> String {
+    let of = match hello.voice {
+        Voice::Own => Speaker::Peer,
+        Voice::Command => Speaker::Parent,
+    };
     let process = (hello.process == ProcessUse::Shared).then_some("shared");
     let resume = match hello.resume {
         Resume::New => None,

@@ -189,5 +189,7 @@ bash -c '\"$0\" heartbeat --step 4 loss=0.25; true' \"$0\"; \"$0\" list --json; 
     let rows = answers.next().unwrap();
     assert_eq!(rows.as_array().unwrap().len(), 1, "no trial beside that of run: {rows}");
     assert_eq!((&rows[0]["step"], &rows[0]["target_steps"]), (&4.into(), &10.into()));
-    assert_eq!(answers.next().unwrap()["metrics"]["loss"]["last"], 0.25);
+    let explained = answers.next().unwrap();
+    assert_eq!(explained["metrics"]["loss"]["last"], 0.25);
+    assert_eq!(explained["heartbeats"], 4, "one a call");
 }

@@ -18,7 +18,7 @@ use earlystop::sys::process::Proc;
 use earlystop::wire::answer::{self, Answer};
 use earlystop::wire::client::{Client, ClientError};
 use earlystop::wire::trainer::Trainer;
-use earlystop::wire::{MAX_LINE, Speaker, Watch, write};
+use earlystop::wire::{MAX_LINE, Watch, write};
 
 use crate::support::{repository, skip, wait_for};
 
@@ -219,7 +219,7 @@ impl Peer {
 
     fn hello(&mut self, name: &str) {
         let spec = TrialSpec { trial: Some(Name::new(name).unwrap()), ..TrialSpec::default() };
-        self.say(write::hello(&Hello { spec, ..Hello::default() }, Speaker::Peer));
+        self.say(write::hello(&Hello { spec, ..Hello::default() }));
         match self.hear() {
             Answer::Welcome(welcome) => assert_eq!(welcome.trial.as_str(), name),
             other => panic!("{other:?}"),
@@ -235,7 +235,7 @@ fn me() -> ProcKey {
 fn lines_arrive_in_order_with_the_peer_that_the_kernel_names() {
     let stand = stand();
     let mut peer = stand.connect();
-    let hello = write::hello(&Hello::default(), Speaker::Peer);
+    let hello = write::hello(&Hello::default());
     let steps: String = (1..=1000).map(|i| format!("{{\"type\":\"step\",\"step\":{i}}}\n")).collect();
     peer.say(format!("{hello}{steps}{{\"type\":\"done\"}}\n"));
     wait_for("all lines", LONG, || (stand.lines().len() == 1002).then_some(()));

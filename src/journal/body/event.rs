@@ -13,7 +13,7 @@ use crate::model::{
     TreeSample, WatchRequest,
 };
 
-record!(Hello { spec, process, resume, worker, primary });
+record!(Hello { spec, process, resume, worker, primary, voice });
 record!(Step { step, epoch, samples, n, seconds, phase, total_steps, metrics, points, sample });
 record!(Done { status, metrics });
 record!(StopRequest { trial, reason, now });
@@ -312,7 +312,7 @@ mod tests {
     use crate::journal::packed::tests::full;
     use crate::model::{
         ConnId, DoneStatus, ExitStatus, ExitUsage, Member, Name, Policy, Position, ProcKey, ProcessUse, ReadingCause,
-        Resume, Root, RunState, Shot, Signal, SignalResult, StopId,
+        Resume, Root, RunState, Shot, Signal, SignalResult, StopId, Voice,
     };
     use std::sync::Arc;
 
@@ -333,6 +333,7 @@ mod tests {
             resume: Resume::Continue,
             worker: "1".into(),
             primary: Some(false),
+            voice: Voice::Command,
         };
         let step = Step {
             step: Some(5),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Broken, Json};
 use crate::model::{
     DoneStatus, DropReason, ExitCause, Mode, ProcessUse, ReadingCause, Resume, RuleState, RunState, SignalResult,
-    SourceName, StopOutcome, Target, TrialState,
+    SourceName, StopOutcome, Target, TrialState, Voice,
 };
 
 /// Each value and its word, once; the compiler sees to it that none is forgotten.
@@ -30,6 +30,23 @@ macro_rules! words {
 words!(Mode { Min = "min", Max = "max" });
 words!(Resume { New = "new", Continue = "continue", Never = "never" });
 words!(ProcessUse { Own = "own", Shared = "shared" });
+/// Left out where it is the trainer itself, as it was before the two were told apart.
+impl Json for Voice {
+    fn put(&self) -> Value {
+        match self {
+            Voice::Own => Value::Null,
+            Voice::Command => "command".into(),
+        }
+    }
+    fn take(value: &Value) -> Result<Self, Broken> {
+        match value {
+            Value::Null => Ok(Voice::Own),
+            Value::String(word) if word == "command" => Ok(Voice::Command),
+            _ => super::wanted("\"command\" or nothing", value),
+        }
+    }
+}
+
 words!(DoneStatus { Completed = "completed", Failed = "failed", Stopped = "stopped" });
 words!(Target { Tree = "tree", Trainer = "trainer" });
 words!(RunState { Alive = "alive", Stopped = "stopped", Uninterruptible = "uninterruptible", Zombie = "zombie" });
