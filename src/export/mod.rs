@@ -3,6 +3,7 @@
 
 mod api;
 pub mod auth;
+mod chunks;
 pub mod history;
 pub mod http;
 pub mod listen;
@@ -14,6 +15,7 @@ pub mod text;
 mod tls;
 pub mod web;
 
+pub use chunks::Chunks;
 pub use history::History;
 pub use http::serve;
 pub use listen::Listener;

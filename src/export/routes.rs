@@ -1,12 +1,13 @@
 //! Which path gets which answer.
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::api::{self, Endpoint};
+use super::chunks::Chunks;
 use super::http::Server;
 use super::state::Encoding;
 use super::{page, text};
@@ -16,8 +17,11 @@ const NOT_FOUND: &str =
     "Nothing here. There is /metrics (Prometheus), /api/v1/query and its like, /-/healthy, /-/ready and / (a page).\n";
 const NOT_ALLOWED: &str = "Read only: GET and HEAD. Trials are stopped with `earlystop stop`, over the Unix socket.\n";
 
+/// What an answer carries: a text, or one that is written while it is read.
+pub(super) type Body = Either<Full<Bytes>, Chunks>;
+
 /// The answer to a request, the web file's headers added.
-pub(super) async fn respond(server: &Server, request: Request<Incoming>) -> Response<Full<Bytes>> {
+pub(super) async fn respond(server: &Server, request: Request<Incoming>) -> Response<Body> {
     let mut response = answer(server, request).await;
     for (name, value) in &server.headers {
         response.headers_mut().insert(name, value.clone());
@@ -25,14 +29,14 @@ pub(super) async fn respond(server: &Server, request: Request<Incoming>) -> Resp
     response
 }
 
-async fn answer(server: &Server, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(server: &Server, request: Request<Incoming>) -> Response<Body> {
     if let Some(auth) = &server.auth
         && !auth.allows(request.headers().get(header::AUTHORIZATION)).await
     {
         return unauthorized();
     }
     if let Some(endpoint) = Endpoint::of(request.uri().path()) {
-        return api::answer(&server.state, endpoint, request).await;
+        return api::answer(&server.state, endpoint, request).await.map(Either::Left);
     }
     let path = request.uri().path();
     if !["/", "/metrics", "/-/healthy", "/-/ready"].contains(&path) {
@@ -44,7 +48,7 @@ async fn answer(server: &Server, request: Request<Incoming>) -> Response<Full<By
         return refused;
     }
     match path {
-        "/metrics" => metrics(server, request.headers()).await,
+        "/metrics" => metrics(server, &request),
         "/-/healthy" => reply(StatusCode::OK, TEXT, "earlystop is healthy.\n"),
         "/-/ready" if server.state.is_ready() => reply(StatusCode::OK, TEXT, "earlystop is ready.\n"),
         "/-/ready" => reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, "Not ready: the first tick is not in yet.\n"),
@@ -52,9 +56,13 @@ async fn answer(server: &Server, request: Request<Incoming>) -> Response<Full<By
     }
 }
 
-async fn metrics(server: &Server, asked: &HeaderMap) -> Response<Full<Bytes>> {
-    let encoding = if takes_gzip(asked) { Encoding::Gzip } else { Encoding::Plain };
-    let mut response = reply(StatusCode::OK, text::CONTENT_TYPE, server.state.exposition(encoding).await);
+fn metrics(server: &Server, request: &Request<Incoming>) -> Response<Body> {
+    let encoding = if takes_gzip(request.headers()) { Encoding::Gzip } else { Encoding::Plain };
+    let chunks = match *request.method() {
+        Method::HEAD => Chunks::none(),
+        _ => server.state.exposition(encoding),
+    };
+    let mut response = with_headers(text::CONTENT_TYPE, Either::Right(chunks));
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     if encoding == Encoding::Gzip {
         response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -73,15 +81,20 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-fn unauthorized() -> Response<Full<Bytes>> {
+fn unauthorized() -> Response<Body> {
     let mut refused = reply(StatusCode::UNAUTHORIZED, TEXT, "Unauthorized.\n");
     refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"earlystop\""));
     refused
 }
 
-fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
+fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = with_headers(content_type, Either::Left(Full::new(body.into())));
     *response.status_mut() = status;
+    response
+}
+
+fn with_headers(content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -1,21 +1,17 @@
-//! What the HTTP server shows: the last snapshot, and its rendering, which scrapes of the same moment share.
+//! What the HTTP server shows: the last snapshot, and its rendering.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::api::Pool;
+use super::chunks::{Chunks, Turns};
 use super::history::History;
 use super::own::Own;
 use super::text;
 use crate::model::{Counters, Snapshot};
-
-/// How long a rendering of a snapshot is handed out again: what the edges count may change meanwhile.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// Shared by the main loop, which publishes, and the HTTP server, which shows.
 #[derive(Debug)]
@@ -25,15 +21,7 @@ pub struct ExportState {
     own: Own,
     history: Option<Arc<History>>,
     queries: Pool,
-    rendered: tokio::sync::Mutex<Option<Rendered>>,
-}
-
-#[derive(Clone, Debug)]
-struct Rendered {
-    of: Arc<Snapshot>,
-    at: Instant,
-    plain: Bytes,
-    gzip: Option<Bytes>,
+    turns: Arc<Turns>,
 }
 
 /// How a client wants the exposition.
@@ -53,8 +41,8 @@ impl ExportState {
 
     /// The same with a history, which [`ExportState::remember`] fills.
     pub fn with_history(counters: Arc<Counters>, history: Option<Arc<History>>) -> ExportState {
-        let (snapshot, rendered) = (Mutex::default(), tokio::sync::Mutex::new(None));
-        ExportState { snapshot, counters, own: Own::new(), history, queries: Pool::default(), rendered }
+        let (snapshot, queries, turns) = Default::default();
+        ExportState { snapshot, counters, own: Own::new(), history, queries, turns }
     }
 
     /// The history, where one is kept.
@@ -104,47 +92,21 @@ impl ExportState {
         self.snapshot().last_tick.is_some()
     }
 
-    /// The exposition. Rendering runs on a thread of its own; whoever asks meanwhile waits for it and shares it.
-    pub async fn exposition(self: &Arc<Self>, encoding: Encoding) -> Bytes {
-        let mut last = self.rendered.lock().await;
-        let snapshot = self.snapshot();
-        let fresh = |r: &Rendered| Arc::ptr_eq(&r.of, &snapshot) && r.at.elapsed() < FRESH;
-        let mut rendered = match last.take().filter(fresh) {
-            Some(rendered) => rendered,
-            None => self.render(snapshot).await,
-        };
-        if encoding == Encoding::Gzip && rendered.gzip.is_none() {
-            let plain = rendered.plain.clone();
-            rendered.gzip = Some(blocking(move || compress(&plain)).await);
-        }
-        *last = Some(rendered.clone());
-        match (encoding, rendered.gzip) {
-            (Encoding::Gzip, Some(gzip)) => gzip,
-            _ => rendered.plain,
-        }
-    }
-
-    async fn render(self: &Arc<Self>, of: Arc<Snapshot>) -> Rendered {
-        let (state, snapshot) = (self.clone(), of.clone());
-        let at = Instant::now();
-        let plain = blocking(move || {
-            let mut out = Vec::new();
-            text::render(&snapshot, &state.counters, &state.own, &mut out);
-            out.shrink_to_fit();
-            Bytes::from(out)
+    /// The exposition of this moment, written while it is read.
+    pub fn exposition(self: &Arc<Self>, encoding: Encoding) -> Chunks {
+        let state = self.clone();
+        Chunks::written_by(&self.turns, move |out| {
+            let snapshot = state.snapshot();
+            let render = |out: &mut dyn Write| text::render(&snapshot, &state.counters, &state.own, out);
+            match encoding {
+                Encoding::Plain => render(out),
+                Encoding::Gzip => {
+                    // The fast level: a scrape of 5,000 processes has megabytes of much alike lines.
+                    let mut gzip = GzEncoder::new(out, Compression::fast());
+                    render(&mut gzip)?;
+                    gzip.finish().map(drop)
+                }
+            }
         })
-        .await;
-        Rendered { of, at, plain, gzip: None }
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.expect("rendering does not panic, and nobody cancels it")
-}
-
-/// The fast level: a scrape of 5,000 processes has megabytes of much alike lines.
-fn compress(plain: &[u8]) -> Bytes {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    let written = gzip.write_all(plain).and_then(|()| gzip.finish());
-    Bytes::from(written.expect("a Vec takes every byte"))
 }

@@ -2,6 +2,7 @@
 //! series.
 
 use std::collections::HashMap;
+use std::io::{self, Write};
 
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
@@ -17,7 +18,10 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 const BATCH: usize = 256;
 
 /// Writes everything that there is to say of `snapshot`, the edges' counters and the daemon itself.
-pub fn render(snapshot: &Snapshot, counters: &Counters, own: &Own, out: &mut Vec<u8>) {
+///
+/// # Errors
+/// Those of `out`; nothing more is written then.
+pub fn render(snapshot: &Snapshot, counters: &Counters, own: &Own, out: &mut dyn Write) -> io::Result<()> {
     let trials = current(&snapshot.trials);
     for row in TRIAL_METRICS {
         let mut family = Family::new(row.name, row.help, row.kind, out);
@@ -26,7 +30,7 @@ pub fn render(snapshot: &Snapshot, counters: &Counters, own: &Own, out: &mut Vec
             _ if row.is_per_process() => per_process(row, &trials, snapshot, &mut family),
             _ => trials.iter().for_each(|view| each_series(row, view, snapshot, &mut family)),
         }
-        family.finish();
+        family.finish()?;
     }
     let scrape = Scrape { snapshot, counters, own };
     for row in DAEMON_METRICS {
@@ -35,8 +39,9 @@ pub fn render(snapshot: &Snapshot, counters: &Counters, own: &Own, out: &mut Vec
             Kind::Histogram => family.histogram(&[], &own.ticks().buckets()),
             _ => own::read(row.name, &scrape, &mut |labels, value| family.series(&[], labels, value)),
         }
-        family.finish();
+        family.finish()?;
     }
+    Ok(())
 }
 
 /// One view for each (experiment, trial): the living one, else the latest start. Two series of one name would make the
@@ -105,15 +110,19 @@ pub(super) struct Buckets<'a> {
 
 /// One family on its way out. Nothing is written for a family without series.
 struct Family<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut dyn Write,
+    /// What became of the writing so far; after an error nothing more is tried.
+    written: io::Result<()>,
     kind: Kind,
     proto: MetricFamily,
     waiting: Vec<Metric>,
+    /// A batch as text.
+    text: Vec<u8>,
     begun: bool,
 }
 
 impl<'a> Family<'a> {
-    fn new(name: &str, help: &str, kind: Kind, out: &'a mut Vec<u8>) -> Family<'a> {
+    fn new(name: &str, help: &str, kind: Kind, out: &'a mut dyn Write) -> Family<'a> {
         let mut proto = MetricFamily::default();
         proto.set_name(name.to_owned());
         proto.set_help(help.to_owned());
@@ -122,10 +131,13 @@ impl<'a> Family<'a> {
             Kind::Counter => MetricType::COUNTER,
             Kind::Histogram => MetricType::HISTOGRAM,
         });
-        Family { out, kind, proto, waiting: Vec::new(), begun: false }
+        Family { out, written: Ok(()), kind, proto, waiting: Vec::new(), text: Vec::new(), begun: false }
     }
 
     fn series(&mut self, who: &[(&str, &str)], labels: &[(&str, &str)], value: f64) {
+        if self.written.is_err() {
+            return;
+        }
         let mut metric = Metric::from_label(pairs(who, labels));
         if self.kind == Kind::Counter {
             let mut counter = Counter::default();
@@ -166,24 +178,23 @@ impl<'a> Family<'a> {
 
     /// The encoder repeats HELP and TYPE for every batch: they stay only at the first.
     fn flush(&mut self) {
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() || self.written.is_err() {
             return;
         }
         let waiting = std::mem::replace(&mut self.waiting, Vec::with_capacity(BATCH));
         self.proto.set_metric(waiting);
-        let from = self.out.len();
+        self.text.clear();
         TextEncoder::new()
-            .encode(std::slice::from_ref(&self.proto), self.out)
+            .encode(std::slice::from_ref(&self.proto), &mut self.text)
             .expect("a family with a name and a series is encoded, and a Vec takes every byte");
-        if self.begun {
-            let header = header_end(&self.out[from..]);
-            self.out.drain(from..from + header);
-        }
+        let header = if self.begun { header_end(&self.text) } else { 0 };
         self.begun = true;
+        self.written = self.out.write_all(&self.text[header..]);
     }
 
-    fn finish(mut self) {
+    fn finish(mut self) -> io::Result<()> {
         self.flush();
+        self.written
     }
 }
 

@@ -23,7 +23,7 @@ fn data(name: &str) -> PathBuf {
 
 fn render(snapshot: &Snapshot) -> String {
     let mut out = Vec::new();
-    text::render(snapshot, &Counters::default(), &Own::new(), &mut out);
+    text::render(snapshot, &Counters::default(), &Own::new(), &mut out).expect("a Vec takes every byte");
     String::from_utf8(out).expect("the exposition is UTF-8")
 }
 
@@ -42,7 +42,7 @@ fn golden_metrics() {
     own.observe_tick(0.002);
     own.observe_tick(7.0);
     let mut out = Vec::new();
-    text::render(&fixture::snapshot(), &counters, &own, &mut out);
+    text::render(&fixture::snapshot(), &counters, &own, &mut out).expect("a Vec takes every byte");
     let text = String::from_utf8(out).expect("the exposition is UTF-8");
     let (own, steady): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with("process_"));
     assert_eq!(own.len(), 7, "{own:?}");
@@ -248,7 +248,22 @@ fn exchange(stream: &mut (impl Read + Write), method: &str, path: &str, more: &s
     let end = all.windows(4).position(|w| w == b"\r\n\r\n").expect("a head");
     let head = String::from_utf8(all[..end].to_vec()).expect("a head is ASCII").to_ascii_lowercase();
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-    Answer { status, head, body: all[end + 4..].to_vec() }
+    let body = if head.contains("transfer-encoding: chunked") && method != "HEAD" { unchunked } else { <[u8]>::to_vec };
+    Answer { status, body: body(&all[end + 4..]), head }
+}
+
+/// The body behind a chunked one; the chunk of no bytes at its end must be there.
+fn unchunked(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|w| w == b"\r\n").expect("a chunk's size");
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).expect("digits"), 16).expect("a number");
+        body.extend_from_slice(&rest[end + 2..end + 2 + size]);
+        rest = &rest[end + size + 4..];
+        if size == 0 {
+            return body;
+        }
+    }
 }
 
 #[test]
@@ -263,7 +278,8 @@ fn routes() {
     assert!(metrics.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{}", metrics.head);
     assert!(metrics.text().contains("trial_memory_bytes{trial=\"svm-1\",experiment=\"red_wine\"} "));
     let head = served.ask("HEAD", "/metrics", "");
-    assert!(head.status == 200 && head.body.is_empty() && head.head.contains("content-length: "), "{}", head.head);
+    assert!(head.status == 200 && head.body.is_empty() && head.head.contains("text/plain; version"), "{}", head.head);
+    assert!(served.ask("HEAD", "/-/healthy", "").head.contains("content-length: "));
     let missing = served.ask("GET", "/api/v1/nothing", "");
     assert!(missing.status == 404 && missing.text().contains("/metrics"));
     for method in ["POST", "PUT", "DELETE"] {
@@ -412,7 +428,9 @@ fn render_5000_processes() {
     for _ in 0..20 {
         state.publish(Arc::new(snapshot.clone()));
         let start = std::time::Instant::now();
-        let bytes = runtime.block_on(state.exposition(earlystop::export::Encoding::Gzip));
+        use http_body_util::BodyExt;
+        let whole = async { state.exposition(earlystop::export::Encoding::Gzip).collect().await };
+        let bytes = runtime.block_on(whole).expect("all of it").to_bytes();
         took.push((start.elapsed(), bytes.len()));
     }
     took.sort_unstable();
@@ -421,4 +439,57 @@ fn render_5000_processes() {
     let text = render(&many);
     println!("1000 trials: {:?}, {} bytes, {} lines", start.elapsed(), text.len(), text.lines().count());
     println!("text and gzip: median {:?}, worst {:?}; resident {} KiB", took[10], took[19], resident());
+}
+
+/// Memory of this process in KiB: what it has, and the most it had since [`forget_the_peak`].
+fn resident() -> (u64, u64) {
+    let status = std::fs::read_to_string("/proc/self/status").expect("our own");
+    let line = |key: &str| status.lines().find_map(|l| l.strip_prefix(key)?.trim().strip_suffix(" kB")?.parse().ok());
+    (line("VmRSS:").expect("there"), line("VmHWM:").expect("there"))
+}
+
+fn forget_the_peak() {
+    std::fs::write("/proc/self/clear_refs", "5").expect("our own");
+}
+
+/// A scrape over a real connection, read in small pieces and thrown away: its bytes, and the time to the first and the last.
+fn scrape(served: &Served, more: &str) -> (usize, Duration, Duration) {
+    let (mut stream, start) = (served.connect(), std::time::Instant::now());
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{more}\r\n").expect("sent");
+    let (mut piece, mut bytes, mut first) = ([0; 16 << 10], 0, Duration::ZERO);
+    loop {
+        match stream.read(&mut piece).expect("an answer") {
+            0 => return (bytes, first, start.elapsed()),
+            n if bytes == 0 => (bytes, first) = (n, start.elapsed()),
+            n => bytes += n,
+        }
+    }
+}
+
+/// Run by hand in release (`cargo test --release --test it -- --ignored --nocapture scrape_4096`).
+#[test]
+#[ignore = "a measurement"]
+fn scrape_4096_full_trials() {
+    let served = Served::without_history("127.0.0.1:0");
+    served.state.publish(Arc::new(fixture::of((0..4096).map(|n| fixture::living(&format!("t{n}"))).collect())));
+    for (name, more) in [
+        ("plain", ""),
+        ("gzip", "Accept-Encoding: gzip\r\n"),
+        ("again", ""),
+        ("gzip again", "Accept-Encoding: gzip\r\n"),
+    ] {
+        // Another snapshot, as after a tick: what was rendered of the last one is of no use.
+        let next = (*served.state.snapshot()).clone();
+        served.state.publish(Arc::new(next));
+        forget_the_peak();
+        let (before, _) = resident();
+        let (bytes, first, last) = scrape(&served, more);
+        let (after, peak) = resident();
+        println!(
+            "{name}: {bytes} bytes, first after {first:?}, all after {last:?}; resident {before} KiB before, {} more at \
+             the peak, {} more after",
+            peak.saturating_sub(before),
+            after.saturating_sub(before)
+        );
+    }
 }

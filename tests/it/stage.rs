@@ -212,7 +212,7 @@ impl Stage {
     /// A scrape.
     pub fn metrics(&self) -> String {
         let mut stream = UnixStream::connect(self.http()).unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.0\r\nHost: x\r\n\r\n").unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         text
