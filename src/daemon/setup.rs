@@ -114,6 +114,9 @@ impl Setup {
             Standing::Inside(_) => places.run_socket(std::process::id()),
         });
         let group = config.group.as_deref().map(group_id).transpose()?;
+        if let Some(group) = group.filter(|_| path.parent() == Some(places.runtime())) {
+            places.let_through(group)?;
+        }
         let socket = Listening::bind(&path, group)?;
         let http = listen(&config, standing)?;
         let web = config.web_config_file.as_deref().map(WebConfig::load).transpose();

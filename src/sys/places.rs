@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Why a folder cannot be trusted.
@@ -116,6 +116,15 @@ impl Places {
         }
     }
 
+    /// Lets this group pass through the runtime folder (0710) to a socket that is the group's: it can neither list the
+    /// folder nor put anything there. The folder must have been made before.
+    pub fn let_through(&self, group: u32) -> Result<(), PlaceError> {
+        let io = |source| PlaceError::Io { path: self.runtime.clone(), source };
+        std::os::unix::fs::chown(&self.runtime, None, Some(group)).map_err(io)?;
+        std::fs::set_permissions(&self.runtime, PermissionsExt::from_mode(0o710)).map_err(io)?;
+        self.check_runtime()
+    }
+
     /// The socket of the user's daemon.
     pub fn socket(&self) -> PathBuf {
         self.runtime.join("earlystop.sock")
@@ -177,7 +186,7 @@ fn folder_name(host: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     fn with(uid: u32, vars: &[(&str, &str)]) -> Places {
         Places::of(uid, &|n| vars.iter().find(|(k, _)| *k == n).map(|(_, v)| v.into()))
@@ -209,6 +218,9 @@ mod tests {
         let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
         assert_eq!(mode(&made), 0o700);
         places.make_runtime().expect("a second time");
+        places.let_through(nix::unistd::getegid().as_raw()).expect("our own group");
+        assert_eq!(mode(&made), 0o710);
+        places.make_runtime().expect("nobody else can write there");
         std::fs::set_permissions(&made, PermissionsExt::from_mode(0o770)).expect("ours");
         assert!(matches!(places.make_runtime(), Err(PlaceError::Writable(_))));
         std::fs::remove_dir(&made).expect("empty");
