@@ -9,13 +9,36 @@ pub enum JournalError {
     #[error(
         "{}: another daemon writes this journal{}; stop that one first, or give this one a folder of its own with --state",
         path.display(),
-        holder.as_ref().map(|h| format!(" (pid {}, since {})", h.pid, h.since)).unwrap_or_default()
+        named(holder)
     )]
     Held {
         /// The journal.
         path: PathBuf,
         /// Who, as far as the lock file tells.
         holder: Option<Holder>,
+    },
+    /// A daemon writes it (only for reading back).
+    #[error(
+        "{}: a daemon writes this journal{}; end the daemon first (its trials run on), or wait for the end of its `earlystop \
+         run`, then read it again; `earlystop list` and `earlystop explain` show what happens now",
+        path.display(),
+        named(holder)
+    )]
+    Written {
+        /// The journal.
+        path: PathBuf,
+        /// Who, as far as the lock file tells.
+        holder: Option<Holder>,
+    },
+    /// No daemon has it, but somebody has.
+    #[error(
+        "{}: another program has this journal open (another command that reads it, or an sqlite3 shell?); wait for its end, \
+         then try again",
+        path.display()
+    )]
+    InUse {
+        /// The journal.
+        path: PathBuf,
     },
     /// A later version wrote it.
     #[error(
@@ -60,4 +83,8 @@ pub struct Holder {
     pub pid: u32,
     /// When it took the journal, UTC, for people.
     pub since: String,
+}
+
+fn named(holder: &Option<Holder>) -> String {
+    holder.as_ref().map(|h| format!(" (pid {}, since {})", h.pid, h.since)).unwrap_or_default()
 }

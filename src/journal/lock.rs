@@ -1,12 +1,19 @@
 //! One writer a journal: a lock file beside it that names the holder. The kernel lets go of it when the holder dies.
+//!
+//! Some file systems have no locks at all (NFS without a lock daemon). There a name in the kernel stands for the file, an abstract
+//! Unix socket that nobody talks to: it holds against everybody on this machine, and on a home that machines share each has a
+//! folder of its own.
 
+use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::error::Holder;
 
@@ -14,6 +21,19 @@ use super::error::Holder;
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
+    /// What stands for the lock where the file system has none.
+    name: Option<OwnedFd>,
+}
+
+impl Lock {
+    /// SQLite's own way of locking that works beside this lock.
+    pub fn sqlite_vfs(&self) -> &'static CStr {
+        match self.name {
+            None => c"unix",
+            // Any other way asks the file system for locks, and takes its refusal for another writer.
+            Some(_) => c"unix-none",
+        }
+    }
 }
 
 /// What came of trying.
@@ -35,16 +55,47 @@ pub(super) fn take(journal: &Path, wall_ms: i64) -> io::Result<Taken> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let mut file = options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path_of(journal))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => return Ok(Taken::Held(holder(&mut file))),
-        // A file system without locks: SQLite's own exclusive lock has to do.
-        Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => {}
-        Err(error) => return Err(error.into()),
-    }
+    let Some(name) = lock(&file)? else { return Ok(Taken::Held(holder(&mut file))) };
     // Only for the message to a second daemon: on a full disk the lock holds all the same.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{} {}", std::process::id(), utc(wall_ms)));
-    Ok(Taken::Ours(Lock { _file: file }))
+    Ok(Taken::Ours(Lock { _file: file, name }))
+}
+
+/// Takes the journal to read it, without a word about who has it. Errors: there is no lock file, or it cannot be opened.
+pub(super) fn take_to_read(journal: &Path) -> io::Result<Taken> {
+    let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path_of(journal))?;
+    match lock(&file)? {
+        Some(name) => Ok(Taken::Ours(Lock { _file: file, name })),
+        None => Ok(Taken::Held(holder(&mut file))),
+    }
+}
+
+/// Locks the file by itself or, where that cannot be, by a name: `Some`, with the name if it takes one. `None`: somebody has
+/// it.
+fn lock(file: &File) -> io::Result<Option<Option<OwnedFd>>> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(None)),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(error) if has_no_locks(error) => Ok(take_name(file)?.map(Some)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the file system has no locks at all.
+pub(super) fn has_no_locks(error: Errno) -> bool {
+    matches!(error, Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS)
+}
+
+fn take_name(file: &File) -> io::Result<Option<OwnedFd>> {
+    let meta = file.metadata()?;
+    let name = format!("earlystop-journal-{:x}-{:x}", meta.dev(), meta.ino());
+    let address = SocketAddrUnix::new_abstract_name(name.as_bytes())?;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    match rustix::net::bind(&socket, &address) {
+        Ok(()) => Ok(Some(socket)),
+        Err(Errno::ADDRINUSE) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn holder(file: &mut File) -> Option<Holder> {
@@ -99,5 +150,16 @@ mod tests {
         assert_eq!(holder, Holder { pid: std::process::id(), since: "1970-01-01 00:00:00 UTC".into() });
         drop(first);
         assert!(matches!(take(&journal, 5).unwrap(), Taken::Ours(_)));
+    }
+
+    #[test]
+    fn a_name_stands_for_a_file_that_cannot_be_locked() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name: &str| File::create(folder.path().join(name)).unwrap();
+        let first = take_name(&open("a")).unwrap();
+        assert!(first.is_some() && take_name(&open("a")).unwrap().is_none(), "the same file, opened anew");
+        assert!(take_name(&open("b")).unwrap().is_some(), "another file");
+        drop(first);
+        assert!(take_name(&open("a")).unwrap().is_some());
     }
 }

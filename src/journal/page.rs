@@ -17,6 +17,7 @@ use memmap2::MmapMut;
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
+use super::lock::has_no_locks;
 use super::machine::Machine;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"eslledg1");
@@ -114,8 +115,11 @@ impl Page {
     /// Takes the file for this process; an error where another holds it.
     pub fn lock(&self) -> io::Result<()> {
         use rustix::fs::{FlockOperation, flock};
-        let taken = |_| io::Error::other("another process holds it");
-        flock(&self.file, FlockOperation::NonBlockingLockExclusive).map_err(taken)
+        match flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
+            Err(error) if !has_no_locks(error) => Err(io::Error::other("another process holds it")),
+            // Without locks the journal's own has to do, which is taken before.
+            _ => Ok(()),
+        }
     }
 
     /// Bytes of the file.

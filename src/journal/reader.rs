@@ -1,12 +1,15 @@
 //! A journal read from its beginning to its end, for `replay`, `export` and `report`.
 
 use std::collections::VecDeque;
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use super::body::{Broken, Input, decode};
 use super::error::JournalError;
+use super::lock::{self, Lock, Taken};
 use super::restore::moment;
 use super::store::SCHEMA;
 use crate::model::{Moment, RunId};
@@ -33,6 +36,8 @@ pub struct Reader {
     next: i64,
     chunk: VecDeque<Recorded>,
     failed: bool,
+    /// Where SQLite cannot lock the file, this keeps a daemon away from it.
+    _lock: Option<Lock>,
 }
 
 impl Reader {
@@ -42,10 +47,17 @@ impl Reader {
         if !path.is_file() {
             return Err(unreadable("there is no such journal".into()));
         }
-        let db = connect(path).map_err(|error| match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                unreadable("a daemon is writing it; wait for its end, or stop it".into())
+        let opened = match connect(path, c"unix") {
+            // Somebody has it, or its file system has no locks, which SQLite takes for the same.
+            Err(error) if is_busy(&error) => {
+                let lock = free(path)?;
+                let opened = connect(path, lock.sqlite_vfs());
+                opened.map(|db| (db, Some(lock)))
             }
+            other => other.map(|db| (db, None)),
+        };
+        let (db, lock) = opened.map_err(|error| match error.sqlite_error_code() {
+            _ if is_busy(&error) => JournalError::InUse { path: path.to_path_buf() },
             Some(ErrorCode::NotADatabase) => unreadable("this is no journal of earlystop".into()),
             _ => unreadable(error.to_string()),
         })?;
@@ -54,7 +66,7 @@ impl Reader {
         if version > SCHEMA {
             return Err(JournalError::Newer { path: path.to_path_buf(), found: version, known: SCHEMA });
         }
-        Ok(Reader { path: path.to_path_buf(), db, next: 0, chunk: VecDeque::new(), failed: false })
+        Ok(Reader { path: path.to_path_buf(), db, next: 0, chunk: VecDeque::new(), failed: false, _lock: lock })
     }
 
     fn fill(&mut self) -> Result<(), JournalError> {
@@ -85,14 +97,31 @@ impl Iterator for Reader {
     }
 }
 
+/// The journal's lock, if no daemon has it.
+fn free(path: &Path) -> Result<Lock, JournalError> {
+    match lock::take_to_read(path) {
+        Ok(Taken::Ours(lock)) => Ok(lock),
+        Ok(Taken::Held(holder)) => Err(JournalError::Written { path: path.to_path_buf(), holder }),
+        // A copy without its lock file: whoever has it is no daemon.
+        Err(_) => Err(JournalError::InUse { path: path.to_path_buf() }),
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
 /// Exclusive, so that a journal in WAL mode can be read where there is no shared memory; on a read-only medium as it is.
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+fn connect(path: &Path, vfs: &CStr) -> rusqlite::Result<Connection> {
     let sound = |db: Connection| {
+        // A daemon keeps it for hours: there is nothing to wait for.
+        db.busy_timeout(Duration::ZERO)?;
         db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         db.query_row("SELECT count(*) FROM trial", [], |r| r.get::<_, i64>(0))?;
         Ok(db)
     };
-    let first = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(sound);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let first = Connection::open_with_flags_and_vfs(path, flags, vfs).and_then(sound);
     match first {
         Err(error) if matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) => {
             let text = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");

@@ -86,8 +86,8 @@ impl Store {
             }
         };
         let say = |error: rusqlite::Error| refusal(path, error);
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
-            .map_err(say)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let db = Connection::open_with_flags_and_vfs(path, flags, lock.sqlite_vfs()).map_err(say)?;
         only_ours(path);
         prepare(&db).map_err(|error| match error {
             Prepare::Sqlite(error) => say(error),
@@ -289,9 +289,8 @@ fn refusal(path: &Path, error: rusqlite::Error) -> Refused {
         Some(ErrorCode::NotADatabase) => {
             Refused::Forever(JournalError::Damaged { path, what: "no SQLite file, or its head is damaged".into() })
         }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Refused::Forever(JournalError::Held { path, holder: None })
-        }
+        // The lock is ours: it is no daemon.
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Refused::Forever(JournalError::InUse { path }),
         _ if is_of_the_disk(&error) => Refused::ForNow(error.to_string()),
         _ => Refused::Forever(JournalError::Damaged { path, what: error.to_string() }),
     }

@@ -261,7 +261,8 @@ fn a_second_daemon_is_told_who_holds_the_journal() {
     let text = error.to_string();
     assert!(text.contains(&format!("(pid {}, since 20", std::process::id())) && text.contains("--state"), "{text}");
     let text = Reader::open(&path).unwrap_err().to_string();
-    assert!(text.contains("a daemon is writing it"), "{text}");
+    let wanted = format!("a daemon writes this journal (pid {}, since 20", std::process::id());
+    assert!(text.contains(&wanted) && text.contains("; end the daemon first (its trials run on)"), "{text}");
     journal.close(at(1));
     // A child that another test has just forked holds a copy of the lock's descriptor until it runs its program.
     wait_for("the journal is free", Duration::from_secs(30), || Journal::open(config(&path)).ok());
