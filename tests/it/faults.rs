@@ -17,7 +17,7 @@ mod reuse;
 mod roots;
 
 /// Memory above 100 MiB; a ladder of short rungs.
-const CAP: &str = r#"
+pub const CAP: &str = r#"
 [[rule]]
 name = "cap"
 metric = "memory"
@@ -54,7 +54,7 @@ def wait():
 "#;
 
 /// What a trainer that speaks adds.
-const SPEAKER: &str = r#"
+pub const SPEAKER: &str = r#"
 import json, socket
 link = socket.socket(socket.AF_UNIX)
 link.connect(os.environ["EARLYSTOP_SOCKET"])
@@ -67,11 +67,11 @@ def hear():
     return json.loads(lines.readline())
 "#;
 
-fn script(body: &str) -> String {
+pub fn script(body: &str) -> String {
     format!("{PRELUDE}\n{body}")
 }
 
-fn speaking(body: &str) -> String {
+pub fn speaking(body: &str) -> String {
     format!("{PRELUDE}\n{SPEAKER}\n{body}")
 }
 

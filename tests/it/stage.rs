@@ -20,6 +20,8 @@ pub struct Stage {
     flags: Vec<String>,
     /// The size of a disk of its own at FOLDER/disk.
     disk: Option<String>,
+    /// A command that starts the daemon.
+    starter: &'static [&'static str],
 }
 
 impl Stage {
@@ -40,7 +42,7 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("earlystop.toml");
         std::fs::write(&file, config).unwrap();
-        let mut stage = Stage { folder, daemon: None, flags: Vec::new(), disk: None };
+        let mut stage = Stage { folder, daemon: None, flags: Vec::new(), disk: None, starter: &[] };
         std::fs::write(stage.policy(), policy).unwrap();
         let (file, policy) = (file.display().to_string(), stage.policy().display().to_string());
         let flags = ["daemon", "--config", &file, "--interval", "50ms", "--listen", "127.0.0.1:0", "--policy", &policy];
@@ -50,7 +52,7 @@ impl Stage {
     }
 
     fn listening(folder: tempfile::TempDir, http: &str, policy: &str) -> Stage {
-        let mut stage = Stage { folder, daemon: None, flags: Vec::new(), disk: None };
+        let mut stage = Stage { folder, daemon: None, flags: Vec::new(), disk: None, starter: &[] };
         std::fs::write(stage.policy(), policy).unwrap();
         let policy = stage.policy().display().to_string();
         stage.flags = ["daemon", "--interval", "50ms", "--listen", http, "--policy", &policy].map(String::from).into();
@@ -73,6 +75,27 @@ impl Stage {
         Some(stage)
     }
 
+    /// A daemon in a pid namespace of its own, which sees none of our processes; `None` where that cannot be had.
+    pub fn in_a_pid_namespace(policy: &str) -> Option<Stage> {
+        if !Command::new(APART[0]).args(&APART[1..]).arg("true").output().is_ok_and(|output| output.status.success()) {
+            return None;
+        }
+        let mut stage = Stage::new(policy);
+        stage.kill();
+        stage.starter = APART;
+        stage.start();
+        Some(stage)
+    }
+
+    /// A daemon whose state is on an awkward file system (see `tests/data/awkward_fs.py`).
+    pub fn on(disk: &Awkward, policy: &str) -> Stage {
+        let mut stage = Stage::new(policy);
+        stage.kill();
+        stage.flags.extend(["--state".to_string(), disk.path().display().to_string()]);
+        stage.start();
+        stage
+    }
+
     /// Leaves no room on the small disk.
     pub fn fill_disk(&self) {
         let inside = format!("/proc/{}/root{}", self.pid(), self.path("disk/ballast").display());
@@ -90,6 +113,12 @@ impl Stage {
             let script = format!("mount -t tmpfs -o size={size} none '{}' && exec \"$0\" \"$@\"", disk.display());
             let mut inside = Command::new("unshare");
             inside.args(["--mount", "sh", "-c", &script, BIN]).args(&flags).stdin(Stdio::null());
+            inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            command = inside;
+        }
+        if let [program, words @ ..] = self.starter {
+            let mut inside = Command::new(program);
+            inside.args(words).arg(BIN).args(&flags).stdin(Stdio::null());
             inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
             command = inside;
         }
@@ -243,6 +272,54 @@ impl Drop for Stage {
             self.kill();
         }
         self.clear();
+    }
+}
+
+/// A pid namespace that ends with the command that made it.
+pub const APART: &[&str] = &["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+
+/// A mounted `tests/data/awkward_fs.py`; it goes with this.
+pub struct Awkward {
+    folder: tempfile::TempDir,
+    server: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Awkward {
+    /// `None` where file systems of one's own cannot be had.
+    pub fn mount(how: &[&str]) -> Option<Awkward> {
+        let folder = tempfile::tempdir().unwrap();
+        let script = crate::support::repository().join("tests/data/awkward_fs.py");
+        let mut command = Command::new("python3");
+        command.arg(script).arg(folder.path()).args(how).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut server = command.stderr(Stdio::null()).spawn().ok()?;
+        let out = BufReader::new(server.stdout.take().unwrap());
+        let mut disk = Awkward { folder, server, out };
+        (disk.line() == "mounted").then_some(disk)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The next line it prints.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        line.trim_end().to_string()
+    }
+
+    /// Lets go of those who hang.
+    pub fn release(&mut self) {
+        self.server.stdin.as_mut().expect("it was piped").write_all(b"release\n").unwrap();
+    }
+}
+
+impl Drop for Awkward {
+    fn drop(&mut self) {
+        // The end of its input is its end; it unmounts itself.
+        drop(self.server.stdin.take());
+        let _ = self.server.wait();
     }
 }
 
