@@ -9,6 +9,7 @@
 //! - [`policy`]: TOML to rules.
 //! - [`state`]: windows and the table of metrics.
 //! - [`promql`]: the language of rules: expressions, functions, evaluation over any source of series.
+//! - [`stopper`]: stopping rules over learning curves.
 //! - [`wire`], [`journal`], [`sys`]: socket lines, SQLite, raw system calls.
 //! - [`model`]: the vocabulary; imports nothing.
 #![warn(missing_docs)]
@@ -28,6 +29,8 @@ pub mod policy;
 pub mod state;
 
 pub mod promql;
+
+pub mod stopper;
 
 pub mod journal;
 pub mod sys;

@@ -14,6 +14,7 @@ mod sample;
 mod server;
 mod shorthand;
 mod snapshot;
+mod stopper;
 mod talk;
 mod time;
 mod view;
@@ -35,6 +36,9 @@ pub use sample::{HostSample, Memory, Pair, ProcSample, RunState, SourceName, Tic
 pub use server::{Access, Endpoint, Password, RemoteServer, Secret, TlsFiles};
 pub use shorthand::{Arithmetic, Comparison, SeriesName, Shorthand};
 pub use snapshot::{AlertView, RuleTotals, Snapshot};
+pub use stopper::{
+    AshaDialect, Axis, Extent, FutilityVariant, MedianDialect, PrecheltCriterion, Slack, StopperKind, StopperSpec,
+};
 pub use talk::{ErrorCode, Refusal, Reply, Request, StopRequest, WatchRequest, Welcome};
 pub use time::{MILLI, Moment, SECOND};
 pub use view::{

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::support::repository;
 
 /// The rooms in the order of ARCHITECTURE.md; those of one row stand side by side.
-const ROOMS: [&[&str]; 9] = [
+const ROOMS: [&[&str]; 10] = [
     &["cli"],
     &["daemon"],
     &["source", "act", "export"],
@@ -15,6 +15,7 @@ const ROOMS: [&[&str]; 9] = [
     &["policy"],
     &["state"],
     &["promql"],
+    &["stopper"],
     &["wire", "journal", "sys"],
     &["model"],
 ];
@@ -23,7 +24,7 @@ const ROOMS: [&[&str]; 9] = [
 const EDGES: [&str; 3] = ["source", "act", "export"];
 
 /// Rooms of the pure middle: what they decide follows from what they are given.
-const PURE: [&str; 5] = ["engine", "policy", "state", "promql", "model"];
+const PURE: [&str; 6] = ["engine", "policy", "state", "promql", "stopper", "model"];
 
 /// The one file of the pure middle that reads files: policies come from the disk.
 const READS_FILES: [&str; 1] = ["src/policy/load.rs"];

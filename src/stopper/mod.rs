@@ -1,0 +1,14 @@
+//! Stopping rules over learning curves. No I/O, no clock; what is compared comes in as a [`Field`] of [`Curve`]s.
+//!
+//! Reading order: [`Curve`] (one trial), [`Field`] (all that are compared, and how they rank), [`Case`] and [`Verdict`] (the
+//! question and the answer), then one file a kind of rule.
+
+mod case;
+mod column;
+mod curve;
+mod field;
+
+pub use case::{Case, Evidence, Stopper, Unknown, Verdict, numbers};
+pub use column::Ranked;
+pub use curve::{Curve, Point};
+pub use field::{End, Field, Peer, Population, Quantity};
