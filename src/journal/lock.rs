@@ -1,8 +1,8 @@
 //! One writer a journal: a lock file beside it that names the holder. The kernel lets go of it when the holder dies.
 //!
 //! Some file systems have no locks at all (NFS without a lock daemon). There a name in the kernel stands for the file, an abstract
-//! Unix socket that nobody talks to: it holds against everybody on this machine, and on a home that machines share each has a
-//! folder of its own.
+//! Unix socket that nobody talks to: it holds against everybody in this network namespace, and on a home that machines share each
+//! has a folder of its own. Containers that share such a disk need a host name, and with it a folder, each.
 
 use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
@@ -61,13 +61,17 @@ pub(super) fn take(journal: &Path, wall_ms: i64) -> io::Result<Taken> {
     Ok(Taken::Ours(Lock { _file: file, name }))
 }
 
-/// Takes the journal to read it, without a word about who has it. Errors: there is no lock file, or it cannot be opened.
+/// Takes the journal to read it. Errors: there is no lock file, or it cannot be opened.
 pub(super) fn take_to_read(journal: &Path) -> io::Result<Taken> {
-    let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path_of(journal))?;
-    match lock(&file)? {
-        Some(name) => Ok(Taken::Ours(Lock { _file: file, name })),
-        None => Ok(Taken::Held(holder(&mut file))),
-    }
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    let path = path_of(journal);
+    // NFS locks only what is open for writing; a medium that is read-only needs no more than reading.
+    let mut file = options.clone().write(true).open(&path).or_else(|_| options.open(&path))?;
+    let Some(name) = lock(&file)? else { return Ok(Taken::Held(holder(&mut file))) };
+    // The last daemon's name must not stand for ours: somebody would be told to end whoever has its pid now.
+    let _ = file.set_len(0);
+    Ok(Taken::Ours(Lock { _file: file, name }))
 }
 
 /// Locks the file by itself or, where that cannot be, by a name: `Some`, with the name if it takes one. `None`: somebody has
@@ -148,8 +152,13 @@ mod tests {
         assert!(matches!(first, Taken::Ours(_)));
         let Taken::Held(Some(holder)) = take(&journal, 5).unwrap() else { panic!("it was free") };
         assert_eq!(holder, Holder { pid: std::process::id(), since: "1970-01-01 00:00:00 UTC".into() });
+        let Taken::Held(Some(same)) = take_to_read(&journal).unwrap() else { panic!("it was free") };
+        assert_eq!(same, holder);
         drop(first);
         assert!(matches!(take(&journal, 5).unwrap(), Taken::Ours(_)));
+        let reader = take_to_read(&journal).unwrap();
+        assert!(matches!(reader, Taken::Ours(_)));
+        assert!(matches!(take(&journal, 5).unwrap(), Taken::Held(None)), "the last daemon's pid is not the reader's");
     }
 
     #[test]
