@@ -8,17 +8,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::header::HeaderMap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
-use super::auth::Auth;
 use super::listen::Listener;
+use super::reread::Web;
 use super::routes::respond;
 use super::state::ExportState;
 use super::web::WebConfig;
@@ -42,18 +40,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Server {
     /// What is shown.
     pub state: Arc<ExportState>,
-    /// Who may see it, `None` for everybody.
-    pub auth: Option<Auth>,
-    /// Headers that the web file adds.
-    pub headers: HeaderMap,
-    tls: Option<TlsAcceptor>,
+    /// Who may see it, and how.
+    pub web: Arc<Web>,
 }
 
 /// Serves until it is dropped. Errors: the runtime cannot take the socket.
 pub async fn serve(listener: Listener, web: Option<WebConfig>, state: Arc<ExportState>) -> io::Result<()> {
-    let web = web.unwrap_or_default();
-    let tls = web.tls.map(TlsAcceptor::from);
-    let server = Arc::new(Server { state, auth: Auth::of(web.users), headers: web.headers, tls });
+    let server = Arc::new(Server { state, web: Arc::new(Web::from(web.unwrap_or_default())) });
     let door = Door::open(listener)?;
     let mut connections = JoinSet::new();
     let mut open: VecDeque<AbortHandle> = VecDeque::new();
@@ -108,7 +101,7 @@ impl Door {
 }
 
 async fn connection(stream: Box<dyn Stream>, server: Arc<Server>) {
-    let stream: Box<dyn Stream> = match &server.tls {
+    let stream: Box<dyn Stream> = match &server.web.in_force().await.tls {
         None => stream,
         Some(tls) => match timeout(HANDSHAKE_TIME, tls.accept(stream)).await {
             Ok(Ok(stream)) => Box::new(stream),
@@ -140,7 +133,7 @@ mod tests {
 
     fn server() -> Arc<Server> {
         let state = Arc::new(ExportState::new(Arc::new(Counters::default())));
-        Arc::new(Server { state, auth: None, headers: HeaderMap::new(), tls: None })
+        Arc::new(Server { state, web: Arc::new(Web::from(WebConfig::default())) })
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ pub mod http;
 pub mod listen;
 pub mod own;
 mod page;
+mod reread;
 mod routes;
 mod state;
 pub mod text;

@@ -9,6 +9,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use super::api::{self, Endpoint};
 use super::chunks::Chunks;
 use super::http::Server;
+use super::reread::InForce;
 use super::state::Encoding;
 use super::{page, text};
 
@@ -22,15 +23,16 @@ pub(super) type Body = Either<Full<Bytes>, Chunks>;
 
 /// The answer to a request, the web file's headers added.
 pub(super) async fn respond(server: &Server, request: Request<Incoming>) -> Response<Body> {
-    let mut response = answer(server, request).await;
-    for (name, value) in &server.headers {
+    let web = server.web.in_force().await;
+    let mut response = answer(server, &web, request).await;
+    for (name, value) in &web.headers {
         response.headers_mut().insert(name, value.clone());
     }
     response
 }
 
-async fn answer(server: &Server, request: Request<Incoming>) -> Response<Body> {
-    if let Some(auth) = &server.auth
+async fn answer(server: &Server, web: &InForce, request: Request<Incoming>) -> Response<Body> {
+    if let Some(auth) = &web.auth
         && !auth.allows(request.headers().get(header::AUTHORIZATION)).await
     {
         return unauthorized();

@@ -1,6 +1,7 @@
-//! `--web.config.file`: the file of Prometheus' exporter-toolkit (TLS and basic auth), read once at the start.
+//! `--web.config.file`: the file of Prometheus' exporter-toolkit (TLS and basic auth).
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -20,6 +21,39 @@ pub struct WebConfig {
     pub users: BTreeMap<String, String>,
     /// Headers to add to every answer.
     pub headers: HeaderMap,
+    /// The files that all this is from.
+    pub(super) files: Files,
+}
+
+/// The web file and the files it names, and how they looked right before they were read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Files(Vec<(PathBuf, Option<Look>)>);
+
+/// What changes when a file is written or another is put in its place: device, inode, size, time of the last change. Two
+/// writes in place of the same size look alike only within one tick of the kernel's clock of files, 1 to 10 ms.
+type Look = (u64, u64, u64, i64, i64);
+
+impl Files {
+    /// Looks at these files, the web file first.
+    fn of(files: impl IntoIterator<Item = PathBuf>) -> Files {
+        Files(files.into_iter().map(|file| (file.clone(), look_at(&file))).collect())
+    }
+
+    /// The web file.
+    pub fn file(&self) -> Option<&PathBuf> {
+        self.0.first().map(|(file, _)| file)
+    }
+
+    /// Whether one of them looks otherwise than before it was read.
+    pub fn have_changed(&self) -> bool {
+        self.0.iter().any(|(file, look)| look_at(file) != *look)
+    }
+}
+
+/// `None` where it is not there.
+fn look_at(file: &Path) -> Option<Look> {
+    let meta = file.metadata().ok()?;
+    Some((meta.dev(), meta.ino(), meta.size(), meta.ctime(), meta.ctime_nsec()))
 }
 
 /// What is wrong with the file.
@@ -28,6 +62,8 @@ pub struct WebConfig {
 pub struct WebError {
     file: PathBuf,
     cause: String,
+    /// What was looked at.
+    pub(super) files: Files,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -88,6 +124,13 @@ pub(super) struct TlsSection {
     pub max_version: Option<TlsVersion>,
 }
 
+impl TlsSection {
+    /// The files it names.
+    fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.cert_file, &self.key_file].into_iter().chain(&self.client_ca_file)
+    }
+}
+
 /// Whether clients need a certificate. The toolkit's two ways of asking for one without looking at it are not taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) enum ClientAuth {
@@ -109,15 +152,22 @@ pub(super) enum TlsVersion {
 impl WebConfig {
     /// Reads the file; paths in it are relative to its folder. Unknown and unsupported keys are refused by name.
     pub fn load(file: &Path) -> Result<WebConfig, WebError> {
-        let wrong = |cause: String| WebError { file: file.to_owned(), cause };
-        let text = std::fs::read_to_string(file).map_err(|e| wrong(format!("cannot be read: {e}")))?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        WebConfig::parse(&text, folder).map_err(wrong)
+        let mut files = Files::of([file.to_owned()]);
+        let read = std::fs::read_to_string(file).map_err(|e| format!("cannot be read: {e}"));
+        let understood = read.and_then(|text| parse(&text)).and_then(|parsed| {
+            let named = parsed.tls_server_config.iter().flat_map(TlsSection::files).map(|name| folder.join(name));
+            files.0.extend(Files::of(named).0);
+            WebConfig::of(parsed, folder)
+        });
+        match understood {
+            Ok(config) => Ok(WebConfig { files, ..config }),
+            Err(cause) => Err(WebError { file: file.to_owned(), cause, files }),
+        }
     }
 
-    fn parse(text: &str, folder: &Path) -> Result<WebConfig, String> {
-        let parsed: Option<File> = yaml_serde::from_str(text).map_err(|e| e.to_string())?;
-        let File { tls_server_config, http_server_config, basic_auth_users } = parsed.unwrap_or_default();
+    fn of(parsed: File, folder: &Path) -> Result<WebConfig, String> {
+        let File { tls_server_config, http_server_config, basic_auth_users } = parsed;
         let users = basic_auth_users.unwrap_or_default();
         for (user, hash) in &users {
             if bcrypt::HashParts::from_str(hash).is_err() {
@@ -133,27 +183,36 @@ impl WebConfig {
             let value = HeaderValue::from_str(&value).map_err(|e| format!("headers: {name}: {e}"))?;
             headers.insert(name, value);
         }
-        Ok(WebConfig { tls: tls.map(Arc::new), users, headers })
+        Ok(WebConfig { tls: tls.map(Arc::new), users, headers, files: Files::default() })
     }
+}
+
+fn parse(text: &str) -> Result<File, String> {
+    let parsed: Option<File> = yaml_serde::from_str(text).map_err(|e| e.to_string())?;
+    Ok(parsed.unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn understood(text: &str, folder: &str) -> Result<WebConfig, String> {
+        parse(text).and_then(|parsed| WebConfig::of(parsed, Path::new(folder)))
+    }
+
     fn refused(text: &str) -> String {
-        WebConfig::parse(text, Path::new("/nowhere")).expect_err("it is wrong")
+        understood(text, "/nowhere").expect_err("it is wrong")
     }
 
     #[test]
     fn users_and_headers() {
         let text = "basic_auth_users:\n  ann: $2y$04$rOfGVVtOyJ.PA7mCv8lyQOLeQGTjSEGHdtWUjtnlnNOAqcZbXRzUC\n";
-        let web = WebConfig::parse(text, Path::new("")).expect("it is right");
+        let web = understood(text, "").expect("it is right");
         assert!(web.tls.is_none() && web.users.contains_key("ann"));
         let text = "http_server_config: {http2: false, headers: {X-Frame-Options: deny}}";
-        let web = WebConfig::parse(text, Path::new("")).expect("it is right");
+        let web = understood(text, "").expect("it is right");
         assert_eq!(web.headers[header::X_FRAME_OPTIONS], "deny");
-        assert!(WebConfig::parse("", Path::new("")).expect("nothing is asked for").users.is_empty());
+        assert!(understood("", "").expect("nothing is asked for").users.is_empty());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use earlystop::model::{AlertView, RunId, SECOND, Snapshot};
 use earlystop::policy::{self, Context};
 use serde_json::{Value, json};
 
-use crate::export::Served;
+use crate::export::{Served, letting_in};
 use crate::prometheus::{Prometheus, TRAINER, encode, get, post, queries, tool};
 use crate::stage::{LONG, Stage};
 use crate::support::wait_for;
@@ -278,9 +278,10 @@ fn rules_and_alerts() {
 
 #[test]
 fn passwords_are_asked_for_here_too() {
-    let hash = bcrypt::hash("sesame", 4).expect("a hash");
-    let web = WebConfig { users: [("ann".to_owned(), hash)].into(), ..WebConfig::default() };
-    let served = Served::at("127.0.0.1:0", Some(web));
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("web.yml");
+    std::fs::write(&file, letting_in("ann", "sesame")).expect("written");
+    let served = Served::at("127.0.0.1:0", Some(WebConfig::load(&file).expect("it is right")));
     for path in ["/api/v1/query?query=1", "/api/v1/rules", "/api/v1/nothing"] {
         assert_eq!(get(&served.address, path).expect("an answer").0, 401, "{path}");
     }

@@ -356,15 +356,22 @@ fn a_unix_socket_serves_too() {
     assert!(!path.exists());
 }
 
+/// A web file that lets this user in.
+pub fn letting_in(user: &str, password: &str) -> String {
+    format!("basic_auth_users:\n  {user}: {}\n", bcrypt::hash(password, 4).expect("a hash"))
+}
+
+fn basic(text: &str) -> String {
+    use base64::Engine;
+    format!("Authorization: Basic {}\r\n", base64::engine::general_purpose::STANDARD.encode(text))
+}
+
 #[test]
 fn passwords_are_asked_for_everywhere() {
-    let hash = bcrypt::hash("sesame", 4).expect("a hash");
-    let web = WebConfig { users: [("ann".to_owned(), hash)].into(), ..WebConfig::default() };
-    let served = Served::at("127.0.0.1:0", Some(web));
-    let basic = |text: &str| {
-        use base64::Engine;
-        format!("Authorization: Basic {}\r\n", base64::engine::general_purpose::STANDARD.encode(text))
-    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("web.yml");
+    std::fs::write(&file, letting_in("ann", "sesame")).expect("written");
+    let served = Served::at("127.0.0.1:0", Some(WebConfig::load(&file).expect("it is right")));
     for path in ["/metrics", "/", "/-/healthy", "/nothing"] {
         let refused = served.ask("GET", path, "");
         assert!(refused.status == 401 && refused.head.contains("www-authenticate: basic"), "{path}");
@@ -372,6 +379,43 @@ fn passwords_are_asked_for_everywhere() {
     assert_eq!(served.ask("GET", "/metrics", &basic("ann:sesam")).status, 401);
     assert_eq!(served.ask("GET", "/metrics", &basic("ann:sesame")).status, 200);
     assert_eq!(served.ask("GET", "/metrics", &basic("bob:sesame")).status, 401);
+}
+
+#[test]
+fn the_web_file_is_read_again_when_it_changes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("web.yml");
+    std::fs::write(&file, letting_in("ann", "sesame")).expect("written");
+    let served = Served::at("127.0.0.1:0", Some(WebConfig::load(&file).expect("it is right")));
+    let status = |who: &str| served.ask("GET", "/-/healthy", who).status;
+    let (ann, robert) = (basic("ann:sesame"), basic("robert:sesame"));
+    assert_eq!((status(&ann), status(&robert), status("")), (200, 401, 401));
+    // A connection that is open, too, is asked again with its next request.
+    let mut open = served.connect();
+    let request = format!("GET /-/healthy HTTP/1.1\r\nHost: x\r\n{ann}\r\n");
+    let mut line = || {
+        open.write_all(request.as_bytes()).expect("sent");
+        let (mut line, mut piece) = (Vec::new(), [0; 1024]);
+        while !line.ends_with(b".\n") {
+            let n = open.read(&mut piece).expect("an answer");
+            assert_ne!(n, 0, "the connection stays");
+            line.extend_from_slice(&piece[..n]);
+        }
+        String::from_utf8_lossy(&line[..12]).into_owned()
+    };
+    assert_eq!(line(), "HTTP/1.1 200");
+    std::fs::write(&file, letting_in("robert", "sesame")).expect("written");
+    assert_eq!(line(), "HTTP/1.1 401");
+    assert_eq!((status(&ann), status(&robert), status("")), (401, 200, 401));
+    // A mistake, and a file that is being written: what it said before stays.
+    for wrong in ["basic_auth: {}\n", ""] {
+        std::fs::write(&file, wrong).expect("written");
+        assert_eq!((status(&ann), status(&robert), status("")), (401, 200, 401), "{wrong:?}");
+    }
+    let headers = "http_server_config: {headers: {X-Frame-Options: deny}}\n";
+    std::fs::write(&file, letting_in("ann", "sesame") + headers).expect("written");
+    assert!(served.ask("GET", "/-/healthy", &ann).head.contains("x-frame-options: deny"));
+    assert_eq!((status(&ann), status(&robert), status("")), (200, 401, 401));
 }
 
 /// The certificate in `tests/data/web` is for localhost, signed by itself, good until 2126.
