@@ -317,5 +317,6 @@ fn start_of(config: &Config, machine: Machine) -> Start {
         pid_ns: machine.pid_ns,
         pid: std::process::id(),
         settings: config.settings.clone(),
+        imported: None,
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{Broken, Json, field, object, record, wanted};
+use super::{Broken, Imported, Json, field, object, record, wanted};
 use crate::journal::packed;
 use crate::model::{
     Done, Event, Exited, Hello, HostSample, Line, Moment, Peer, Position, Reading, Register, RemoteAnswer,
@@ -54,8 +54,10 @@ pub struct Start {
     pub pid: u32,
     /// What the engine was made with.
     pub settings: Settings,
+    /// Where it came from, if no daemon recorded it.
+    pub imported: Option<Imported>,
 }
-record!(Start { version, boot_id, pid_ns, pid, settings });
+record!(Start { version, boot_id, pid_ns, pid, settings, imported });
 
 /// Inputs that the journal could not take.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,6 +3,7 @@
 //! A row of an older version may lack a field: what can be absent (an `Option`, a list, a map) then is.
 
 mod event;
+mod imported;
 mod trial;
 mod words;
 
@@ -11,6 +12,7 @@ pub(super) use trial::tests as tests_of_trial;
 
 pub use event::{Dropped, Input, Start};
 pub(super) use event::{Row, decode, encode_dropped, encode_end, encode_event, encode_start};
+pub use imported::{Format, Imported, Times};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Broken, Json};
+use super::{Broken, Format, Json, Times};
 use crate::model::{
     DoneStatus, DropReason, ExitCause, Mode, ProcessUse, ReadingCause, Resume, RuleState, RunState, SignalResult,
     SourceName, StopOutcome, Target, TrialState, Voice,
@@ -27,6 +27,8 @@ macro_rules! words {
     };
 }
 
+words!(Format { Csv = "csv", MlflowFile = "mlflow_file", MlflowServer = "mlflow_server", TensorBoard = "tensorboard" });
+words!(Times { Recorded = "recorded", MadeUp = "made_up" });
 words!(Mode { Min = "min", Max = "max" });
 words!(Resume { New = "new", Continue = "continue", Never = "never" });
 words!(ProcessUse { Own = "own", Shared = "shared" });
