@@ -4,7 +4,8 @@
 //!
 //! - [`cli`]: one file per command.
 //! - [`daemon`]: wiring, main loop, reload, shutdown.
-//! - [`source`], [`act`], [`export`]: the edges; they read the world, signal, and tell the world.
+//! - [`source`], [`act`], [`export`], [`import`]: the edges; they read the world, signal, tell the world, and read histories
+//!   that others recorded.
 //! - [`engine`]: one decision function without I/O: `step(now, &event) -> effects`.
 //! - [`policy`]: TOML to rules.
 //! - [`state`]: windows and the table of metrics.
@@ -20,6 +21,7 @@ pub mod daemon;
 
 pub mod act;
 pub mod export;
+pub mod import;
 pub mod source;
 
 pub mod engine;

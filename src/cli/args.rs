@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{Failure, check, completions, daemon, explain, heartbeat, list, reload, run, stop, test, top, watch};
+use super::{
+    Failure, check, completions, daemon, explain, heartbeat, import, list, reload, run, stop, test, top, watch,
+};
 use crate::model::{MILLI, Name, SECOND, TrialSpec};
 use crate::policy::config::Listen;
 use crate::wire::check_label;
@@ -57,6 +59,8 @@ pub enum Command {
     Check(check::Check),
     /// Test the rules of policies over given series
     Test(test::Test),
+    /// Make a journal of a history that was recorded elsewhere
+    Import(import::Args),
     /// Make the daemon read its policies again
     Reload(reload::Args),
     /// Print a completion script for a shell
@@ -83,6 +87,7 @@ impl Command {
                 let stdout = std::io::stdout();
                 Ok(check::run(&args, super::diagnostics::Style::of(&stdout), &mut stdout.lock())?)
             }
+            Command::Import(args) => import::run(&args, &mut std::io::stdout().lock()),
             Command::Reload(args) => reload::run(&args),
             Command::Completions(args) => completions::run(&args),
         }

@@ -10,6 +10,7 @@ pub mod diagnostics;
 pub mod explain;
 mod failure;
 pub mod heartbeat;
+pub mod import;
 pub mod list;
 mod log;
 pub mod reload;

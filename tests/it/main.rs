@@ -11,6 +11,7 @@ mod faults;
 mod fixture;
 mod hands;
 mod hostile;
+mod import;
 mod policy;
 mod prometheus;
 mod promqltest;

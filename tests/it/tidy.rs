@@ -10,7 +10,7 @@ use crate::support::repository;
 const ROOMS: [&[&str]; 10] = [
     &["cli"],
     &["daemon"],
-    &["source", "act", "export"],
+    &["source", "act", "export", "import"],
     &["engine"],
     &["policy"],
     &["state"],
@@ -21,7 +21,7 @@ const ROOMS: [&[&str]; 10] = [
 ];
 
 /// Rooms that stand side by side and still must not see each other.
-const EDGES: [&str; 3] = ["source", "act", "export"];
+const EDGES: [&str; 4] = ["source", "act", "export", "import"];
 
 /// Rooms of the pure middle: what they decide follows from what they are given.
 const PURE: [&str; 6] = ["engine", "policy", "state", "promql", "stopper", "model"];

@@ -1,0 +1,126 @@
+//! What the columns of a table that are no curve say of a trial: its name, its end, its parameters.
+
+use std::collections::HashSet;
+
+use csv::StringRecord;
+
+use super::cell::{self, Cell};
+use super::table::Table;
+use crate::import::past::{Past, Status};
+use crate::import::{Ask, Trouble};
+
+/// Names of columns that name a trial, the surest first.
+pub(super) const TRIAL: [&str; 12] = [
+    "trial",
+    "trial_id",
+    "trial_name",
+    "trial_number",
+    "run",
+    "run_id",
+    "run_name",
+    "run_uuid",
+    "config_id",
+    "job_id",
+    "name",
+    "id",
+];
+/// Names of columns that say how it ended.
+const STATUS: [&str; 4] = ["status", "state", "trial_status", "run_status"];
+/// Names of columns that say how many steps a full run has.
+const TOTAL: [&str; 3] = ["total_steps", "target_steps", "max_steps"];
+
+/// Which column says what. What has no role of its own is a parameter.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Roles {
+    pub trial: Option<usize>,
+    status: Option<usize>,
+    total: Option<usize>,
+    group: Option<(usize, usize)>,
+    pub params: Vec<usize>,
+}
+
+impl Roles {
+    /// Finds them by their names and by what stands in them.
+    ///
+    /// # Errors
+    /// A flag names a column that is not there, or one that does not hold what it should.
+    pub fn of(table: &Table, ask: &Ask) -> Result<Roles, Trouble> {
+        let flag = |name: &Option<String>| name.as_deref().map(|name| table.wanted(name)).transpose();
+        let trial = flag(&ask.trial_column)?.or_else(|| {
+            TRIAL.iter().find_map(|name| {
+                // A row is a trial: what repeats is no name of one, whatever it is called.
+                table.named(&[name]).filter(|column| is_distinct(table, *column))
+            })
+        });
+        let is_status = |column: &usize| table.rows.iter().all(|row| Status::of(table.cell(row, *column)).is_some());
+        let is_total = |column: &usize| table.rows.iter().all(|row| cell::step(table.cell(row, *column)).is_some());
+        let mut roles = Roles {
+            trial,
+            status: flag(&ask.status_column)?.or_else(|| table.named(&STATUS).filter(is_status)),
+            total: table.named(&TOTAL).filter(is_total),
+            group: table.named(&["group"]).zip(table.named(&["fold"])),
+            params: Vec::new(),
+        };
+        let named = |column: &usize| !table.header[*column].is_empty();
+        roles.params = (0..table.header.len()).filter(named).collect();
+        let (group, fold) = roles.group.unzip();
+        let taken: Vec<usize> = [roles.trial, roles.status, roles.total, group, fold].into_iter().flatten().collect();
+        roles.leave(taken.into_iter());
+        Ok(roles)
+    }
+
+    /// These columns are no parameters.
+    pub fn leave(&mut self, mut columns: impl Iterator<Item = usize>) {
+        columns.by_ref().for_each(|column| self.params.retain(|own| *own != column));
+    }
+
+    /// What a row says of its trial; `index` counts rows from 0.
+    ///
+    /// # Errors
+    /// A cell that does not hold what it should.
+    pub fn past(&self, table: &Table, row: &StringRecord, index: usize) -> Result<Past, Trouble> {
+        let text = |column: usize| Some(table.cell(row, column)).filter(|text| !text.is_empty()).map(str::to_string);
+        let status = match self.status {
+            None => None,
+            Some(column) => Some(status(table, row, column)?),
+        };
+        let param = |column: &usize| {
+            let value = text(*column).filter(|value| Cell::of(value) != Cell::Missing)?;
+            Some((table.header[*column].clone(), value))
+        };
+        Ok(Past {
+            name: self.trial.and_then(text).unwrap_or_else(|| format!("row-{}", index + 1)),
+            id: format!("row-{}", index + 1),
+            params: self.params.iter().filter_map(param).collect(),
+            group: self.group.and_then(|(group, _)| text(group)),
+            fold: self.group.and_then(|(_, fold)| text(fold)),
+            total: self.total.and_then(|column| cell::step(table.cell(row, column))),
+            status,
+            ..Past::default()
+        })
+    }
+
+    /// How the table was understood.
+    pub fn remarks(&self, table: &Table) -> Vec<String> {
+        let name = |column: usize| table.header[column].as_str();
+        let trial = match self.trial {
+            Some(column) => format!("trials are named by the column {}", name(column)),
+            None => "trials are named by their rows: row-1 is the first below the header".to_string(),
+        };
+        let status = self.status.map(|column| format!("the column {} says how they ended", name(column)));
+        [Some(trial), status].into_iter().flatten().collect()
+    }
+}
+
+fn is_distinct(table: &Table, column: usize) -> bool {
+    let mut seen = HashSet::new();
+    table.rows.iter().map(|row| table.cell(row, column)).all(|text| !text.is_empty() && seen.insert(text))
+}
+
+fn status(table: &Table, row: &StringRecord, column: usize) -> Result<Status, Trouble> {
+    let text = table.cell(row, column);
+    Status::of(text).ok_or_else(|| {
+        let message = format!("column {}: {text:?} does not say how the trial ended", table.header[column]);
+        Trouble::new(table.place(row), message, "write finished, failed, stopped or running")
+    })
+}
