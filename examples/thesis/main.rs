@@ -9,6 +9,7 @@ mod config;
 mod data;
 mod grid;
 mod model;
+mod parity;
 mod process;
 mod sidecar;
 mod split;
@@ -55,11 +56,13 @@ struct Arguments {
 enum Command {
     /// One trial; the grid starts each of its trials like this
     Trial(Config),
+    Parity(parity::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.command {
+        Some(Command::Parity(arguments)) => return parity::run(arguments).into(),
         Some(Command::Trial(config)) => trial::run(config),
         None => run_grid(&arguments),
     };

@@ -1,8 +1,11 @@
 //! Two parts of the data: one to learn from, one to judge by.
 
+use std::ops::Range;
+
 use ndarray::{Array1, Array2, Axis};
 
 use crate::data::Data;
+use crate::model::Rows;
 
 /// Share of the rows to learn from, in percent.
 const TRAIN_PERCENT: usize = 70;
@@ -16,6 +19,21 @@ pub struct Part {
     pub x: Array2<f64>,
     /// Targets, as they are.
     pub y: Array1<f64>,
+}
+
+impl Part {
+    /// Some of the rows, for a model.
+    pub fn rows(&self, range: Range<usize>) -> Rows<'_> {
+        let in_order = "the arrays are made in C order";
+        let features = self.x.ncols();
+        let x = &self.x.as_slice().expect(in_order)[range.start * features..range.end * features];
+        Rows { x, y: &self.y.as_slice().expect(in_order)[range], features, order: None }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Rows<'_> {
+        self.rows(0..self.y.len())
+    }
 }
 
 /// Both parts.

@@ -5,12 +5,10 @@ use std::time::{Duration, Instant};
 
 use earlystop::model::{Hello, Mode, Name, Objective, Step, TrialSpec};
 use earlystop::wire::trainer::Trainer;
-use linfa::traits::PredictInplace;
-use ndarray::{Array1, s};
 
 use crate::config::{Config, Fault};
 use crate::data::red_wine;
-use crate::model::SgdRegressor;
+use crate::model::{LinearModel, Loss, Sgd, Task};
 use crate::split::{SEED, Split};
 
 /// The validation error is taken every so many steps, and the best weights are kept.
@@ -94,10 +92,10 @@ impl From<Report> for Step {
 pub struct Training {
     config: Config,
     split: Split,
-    model: SgdRegressor,
-    best: (f64, SgdRegressor),
-    predicted: Array1<f64>,
-    kept: Vec<Array1<f64>>,
+    sgd: Sgd,
+    model: LinearModel,
+    best: (f64, LinearModel),
+    kept: Vec<Vec<f64>>,
     step: u64,
     samples: u64,
 }
@@ -106,10 +104,11 @@ impl Training {
     /// Loads, splits and standardises the data; no step is done yet.
     pub fn new(config: Config) -> Training {
         let split = Split::new(&red_wine(), SEED);
-        let model = SgdRegressor::new(split.train.x.ncols(), config.learning_rate, config.alpha);
-        let predicted = model.default_target(&split.validation.x);
+        let (task, loss) = (Task::Regression, Loss::Squared);
+        let sgd = Sgd { task, loss, learning_rate: config.learning_rate, alpha: config.alpha, shuffle: None };
+        let model = sgd.new_model(split.train.x.ncols());
         let best = (f64::INFINITY, model.clone());
-        Training { config, split, model, best, predicted, kept: Vec::new(), step: 0, samples: 0 }
+        Training { config, split, sgd, model, best, kept: Vec::new(), step: 0, samples: 0 }
     }
 
     /// Steps of one pass over the training rows; the last may be a smaller batch.
@@ -159,19 +158,21 @@ impl Training {
         let end = (start + size).min(rows);
         self.step += 1;
         self.samples += (end - start) as u64;
-        let Split { train, .. } = &self.split;
-        self.model.partial_fit(train.x.slice(s![start..end, ..]), train.y.slice(s![start..end]))
+        let rows = self.split.train.rows(start..end);
+        let loss = self.model.mean_loss(self.sgd.loss, rows);
+        self.sgd.partial_fit(&mut self.model, rows);
+        loss
     }
 
     /// The error on the held-out rows; keeps the weights if they are the best so far.
     fn validate(&mut self) -> f64 {
-        self.model.predict_inplace(&self.split.validation.x, &mut self.predicted);
-        let rmse = SgdRegressor::rmse(&self.predicted, &self.split.validation.y);
+        let rows = self.split.validation.all();
+        let rmse = self.model.rmse(rows);
         if rmse < self.best.0 {
             self.best = (rmse, self.model.clone());
         }
         if self.config.fault == Some(Fault::Leak) {
-            self.kept.push(self.predicted.clone());
+            self.kept.push(self.model.predict_rows(rows));
         }
         rmse
     }

@@ -1,10 +1,17 @@
-//! The red wine data, as the crate `linfa-datasets` carries them.
+//! Data: the red wine set, as the crate `linfa-datasets` carries it, and files in the formats of OpenML.
 //!
 //! 1599 red wines, 11 measured properties, and a grade from 3 to 8 that the trainer learns to foretell
 //! (Cortez and others 2009, CC BY 4.0). 240 rows repeat an earlier row, as in the original.
 
+mod arff;
+mod file;
+mod frame;
+
 use linfa::Dataset;
 use ndarray::Ix1;
+
+pub use file::read_arff;
+pub use frame::{Frame, Kind};
 
 /// Rows are wines in the order of the file, columns their properties, targets their grades.
 pub type Data = Dataset<f64, f64, Ix1>;
