@@ -79,6 +79,32 @@ pub enum MedianDialect {
     Katib,
 }
 
+impl MedianDialect {
+    /// All dialects, the default first.
+    pub const ALL: [MedianDialect; 7] = [
+        MedianDialect::Vizier,
+        MedianDialect::Nni,
+        MedianDialect::Ray,
+        MedianDialect::Optuna,
+        MedianDialect::Sagemaker,
+        MedianDialect::SyneTune,
+        MedianDialect::Katib,
+    ];
+
+    /// The value of the key `dialect`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MedianDialect::Vizier => "vizier",
+            MedianDialect::Nni => "nni",
+            MedianDialect::Ray => "ray",
+            MedianDialect::Optuna => "optuna",
+            MedianDialect::Sagemaker => "sagemaker",
+            MedianDialect::SyneTune => "syne-tune",
+            MedianDialect::Katib => "katib",
+        }
+    }
+}
+
 /// Which tool's successive halving.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AshaDialect {
@@ -91,6 +117,21 @@ pub enum AshaDialect {
     SyneTune,
     /// The top 1/eta of all that reached the rung, nothing else (Li et al. 2018).
     Pure,
+}
+
+impl AshaDialect {
+    /// All dialects, the default first.
+    pub const ALL: [AshaDialect; 4] = [AshaDialect::Ray, AshaDialect::Optuna, AshaDialect::SyneTune, AshaDialect::Pure];
+
+    /// The value of the key `dialect`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AshaDialect::Ray => "ray",
+            AshaDialect::Optuna => "optuna",
+            AshaDialect::SyneTune => "syne-tune",
+            AshaDialect::Pure => "pure",
+        }
+    }
 }
 
 /// How far behind the best a trial may be.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::curve::Curve;
 use super::field::{Field, Population, Quantity};
 use crate::model::{Mode, RunId};
 
@@ -34,6 +35,25 @@ impl Case<'_> {
         self.field.read(self.unit, quantity, self.at)
     }
 
+    /// The trial's own curve.
+    pub fn curve(&self) -> Option<&Curve> {
+        self.field.peer(self.run).map(|peer| &peer.curve)
+    }
+
+    /// Nothing is said before the grace period's end; a kind without one of its own has none.
+    pub(super) fn after_grace(&self) -> Result<(), Unknown> {
+        match self.grace {
+            Some(grace) if self.at < grace => Err(Unknown::Grace),
+            _ => Ok(()),
+        }
+    }
+
+    /// Nothing is said with fewer peers than the rule wants; `default` where it does not say.
+    pub(super) fn enough(&self, peers: usize, default: usize) -> Result<(), Unknown> {
+        let needed = self.min_peers.unwrap_or(default);
+        if peers < needed { Err(Unknown::Peers(peers, needed)) } else { Ok(()) }
+    }
+
     /// Whether this report is the first at or behind `place`.
     pub fn crosses(&self, place: f64) -> bool {
         self.at >= place && self.before.is_none_or(|before| before < place)
@@ -59,6 +79,13 @@ pub enum Verdict {
     NotDue,
     /// Nobody can say: too few peers, no length, no value. No action, and what was said before no longer stands.
     Unknown(Unknown),
+}
+
+impl Verdict {
+    /// Stop or go on.
+    pub(super) fn when(stop: bool, evidence: Evidence) -> Verdict {
+        if stop { Verdict::Stop(evidence) } else { Verdict::Continue(evidence) }
+    }
 }
 
 /// Why nobody can say.

@@ -1,6 +1,7 @@
 //! What all have at one place of the axis, in the order of their values.
 
 use super::field::Fold;
+use crate::model::Mode;
 
 /// The values at one place, ascending; who may still come is remembered, so that nobody is read twice.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +31,8 @@ impl Column {
                 false
             }
             Fold::Value(value) => {
-                let place = self.entries.partition_point(|(v, _)| *v <= value);
+                // Equal values in the order of their units, so that one is found among many ties.
+                let place = self.entries.partition_point(|(v, u)| *v < value || (*v == value && u < unit));
                 self.entries.insert(place, (value, *unit));
                 false
             }
@@ -52,9 +54,8 @@ impl<'c> Ranked<'c> {
     /// `value` is what the one who asks has there, if anything.
     pub(super) fn new(column: &'c Column, but: usize, value: Option<f64>) -> Ranked<'c> {
         let find = |value: f64| {
-            let first = column.entries.partition_point(|(v, _)| *v < value);
-            let equal = column.entries[first..].iter().take_while(|(v, _)| *v == value);
-            equal.enumerate().find(|(_, (_, unit))| *unit == but).map(|(i, _)| first + i)
+            let place = column.entries.partition_point(|(v, u)| *v < value || (*v == value && *u < but));
+            column.entries.get(place).filter(|(v, u)| *v == value && *u == but).map(|_| place)
         };
         Ranked { column, own: value.and_then(find), but }
     }
@@ -112,6 +113,18 @@ impl<'c> Ranked<'c> {
         Some(lerp(below, above, place.fract()))
     }
 
+    /// The `p`-th percentile of the values as they were reported, to the last bit that of numpy: a straight line from the
+    /// other end is not always the same number.
+    pub fn raw_percentile(&self, p: f64, mode: Mode) -> Option<f64> {
+        let last = self.len().checked_sub(1)?;
+        if mode == Mode::Max {
+            return self.percentile(p);
+        }
+        let place = (p / 100.0).clamp(0.0, 1.0) * last as f64;
+        let raw = |place: f64| -self.entry(last - place as usize).0;
+        Some(lerp(raw(place.floor()), raw(place.ceil()), place.fract()))
+    }
+
     /// How many are better than `value`.
     pub fn above(&self, value: f64) -> usize {
         let place = self.column.entries.partition_point(|(v, _)| *v <= value);
@@ -123,6 +136,10 @@ impl<'c> Ranked<'c> {
 /// As numpy does it: from the nearer end, so that equal neighbours give exactly their value.
 fn lerp(a: f64, b: f64, t: f64) -> f64 {
     let diff = b - a;
+    if diff == 0.0 || t == 0.0 {
+        // Where they are infinite, the line is not a number.
+        return a;
+    }
     if t >= 0.5 { b - diff * (1.0 - t) } else { a + diff * t }
 }
 
@@ -135,6 +152,12 @@ mod tests {
         column.take_up_to(values.len());
         column.fold(|unit| Fold::Value(values[unit]));
         column
+    }
+
+    impl Column {
+        fn median_of_all(&self) -> Option<f64> {
+            Ranked::new(self, usize::MAX, None).median()
+        }
     }
 
     #[test]
@@ -155,6 +178,11 @@ mod tests {
         let seen: Vec<f64> = [0.0, 25.0, 50.0, 80.0, 100.0].iter().filter_map(|p| r.percentile(*p)).collect();
         assert_eq!(seen, [1.0, 1.75, 3.0, 5.600000000000001, 8.0]);
         assert_eq!(r.lower_median(), Some(2.0));
+        // numpy.percentile([-8, -1, -4, -2], [0, 25, 80])
+        let raw: Vec<f64> = [0.0, 25.0, 80.0].iter().filter_map(|p| r.raw_percentile(*p, Mode::Min)).collect();
+        assert_eq!(raw, [-8.0, -5.0, -1.5999999999999996]);
+        assert_eq!(column(&[f64::INFINITY, 1.0, 1.0]).median_of_all(), Some(1.0));
+        assert_eq!(column(&[f64::INFINITY, f64::INFINITY]).median_of_all(), Some(f64::INFINITY));
         assert_eq!(Ranked::new(&column(&[]), 0, None).median(), None);
     }
 }

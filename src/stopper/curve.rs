@@ -106,6 +106,17 @@ impl Curve {
         let mean = (end.sum - sum) / (end.count - count);
         (end.count > count).then_some(mean)
     }
+
+    /// The mean of all values at or behind `from` and up to `to`, NaN where one of them is not finite; nothing where there is
+    /// none or it has not come to `to`.
+    pub fn strict_mean_between(&self, from: f64, to: f64) -> Option<f64> {
+        let end = self.up_to(to)?;
+        let first = self.points.partition_point(|p| p.at < from);
+        let all = self.points.partition_point(|p| p.at <= to).checked_sub(first).filter(|n| *n > 0)?;
+        let before = first.checked_sub(1).map_or(0.0, |i| self.points[i].count);
+        let finite = end.count - before;
+        if finite < all as f64 { Some(f64::NAN) } else { self.mean_between(from, to) }
+    }
 }
 
 #[cfg(test)]
@@ -152,5 +163,14 @@ mod tests {
         assert_eq!(c.mean_between(2.0, 3.0), Some(3.0));
         assert_eq!(c.mean_between(0.0, 4.0), Some(3.25));
         assert_eq!(c.mean_between(5.0, 6.0), None);
+    }
+
+    #[test]
+    fn a_strict_mean_is_nan_with_one_that_is_not_finite() {
+        let c = curve(&[(1.0, f64::NAN), (2.0, 2.0), (3.0, 4.0), (4.0, f64::INFINITY)]);
+        assert_eq!(c.strict_mean_between(2.0, 3.0), Some(3.0));
+        assert!(c.strict_mean_between(1.0, 3.0).is_some_and(f64::is_nan));
+        assert!(c.strict_mean_between(2.0, 4.0).is_some_and(f64::is_nan));
+        assert_eq!((c.strict_mean_between(2.0, 5.0), c.strict_mean_between(4.5, 5.0)), (None, None));
     }
 }

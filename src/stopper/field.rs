@@ -26,6 +26,8 @@ pub struct Peer {
     pub name: Arc<str>,
     /// The configuration of which it is a fold.
     pub group: Option<Arc<str>>,
+    /// Which fold; rules that pair folds need it.
+    pub fold: Option<Arc<str>>,
     /// Its curve along the rule's axis.
     pub curve: Curve,
     /// Other metrics along the same axis: what a rule reads beside, by name.
@@ -49,6 +51,8 @@ pub enum Quantity {
     Mean,
     /// The mean of the finite values from this place on.
     MeanFrom(f64),
+    /// The mean of all values from this place on; NaN where one of them is not finite.
+    StrictMeanFrom(f64),
 }
 
 impl Quantity {
@@ -59,6 +63,7 @@ impl Quantity {
             Quantity::Best => (2, 0),
             Quantity::Mean => (3, 0),
             Quantity::MeanFrom(from) => (4, from.to_bits()),
+            Quantity::StrictMeanFrom(from) => (5, from.to_bits()),
         }
     }
 
@@ -69,6 +74,7 @@ impl Quantity {
             Quantity::Best => curve.up_to(at).map(|p| p.best),
             Quantity::Mean => curve.up_to(at).map(|p| p.mean()),
             Quantity::MeanFrom(from) => curve.mean_between(from, at),
+            Quantity::StrictMeanFrom(from) => curve.strict_mean_between(from, at),
         }
     }
 }
@@ -216,6 +222,11 @@ impl Field {
             }
         }
         end
+    }
+
+    /// How many units but `but` are complete.
+    pub fn complete(&self, but: usize) -> usize {
+        (0..self.units()).filter(|unit| *unit != but && self.standing(*unit) == End::Complete).count()
     }
 
     /// A quantity of a unit at a place, the mean over those of its folds that have come so far.

@@ -7,8 +7,16 @@ mod case;
 mod column;
 mod curve;
 mod field;
+#[cfg(test)]
+mod fixture;
+mod kinds;
+mod median;
+mod percentile;
+mod threshold;
+mod words;
 
 pub use case::{Case, Evidence, Stopper, Unknown, Verdict, numbers};
 pub use column::Ranked;
 pub use curve::{Curve, Point};
 pub use field::{End, Field, Peer, Population, Quantity};
+pub use kinds::{KINDS, KindRow, of};
