@@ -193,9 +193,15 @@ fn a_life_on(how: &[&str], name: &str) {
         let before = records();
         wait_for("a batch is written", LONG, || (records() > before).then_some(()));
     }
+    let lock = std::fs::metadata(host.join("journal.sqlite.lock")).unwrap();
+    let name = format!("@earlystop-journal-{:x}-{:x}\n", lock.dev(), lock.ino());
+    let is_held = || std::fs::read_to_string("/proc/net/unix").unwrap().contains(&name);
+    assert!(is_held(), "a name stands for the lock");
     stage.kill();
     let inputs = wait_for("the dead daemon's lock is gone", LONG, || earlystop::journal::Reader::open(&journal).ok());
     assert!(inputs.collect::<Result<Vec<_>, _>>().expect("a sound journal").len() > 3);
+    // A child that another test has just forked holds a copy of the reader's lock until it runs its program.
+    wait_for("the reader's lock is gone", LONG, || (!is_held()).then_some(()));
     stage.start();
     assert_eq!(stage.wait_state("calm", "running")["attempt"], 1);
     assert_eq!(stage.wait_state("hog", "stopped")["stop"]["rule"], "cap");
