@@ -6,6 +6,7 @@
 //! - [`daemon`]: wiring, main loop, reload, shutdown.
 //! - [`source`], [`act`], [`export`], [`import`]: the edges; they read the world, signal, tell the world, and read histories
 //!   that others recorded.
+//! - [`replay`]: what a policy would have done to what was recorded.
 //! - [`engine`]: one decision function without I/O: `step(now, &event) -> effects`.
 //! - [`policy`]: TOML to rules.
 //! - [`state`]: windows and the table of metrics.
@@ -23,6 +24,8 @@ pub mod act;
 pub mod export;
 pub mod import;
 pub mod source;
+
+pub mod replay;
 
 pub mod engine;
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::{
-    Failure, check, completions, daemon, explain, heartbeat, import, list, reload, run, stop, test, top, watch,
+    Failure, check, completions, daemon, explain, heartbeat, import, list, reload, replay, run, stop, test, top, watch,
 };
 use crate::model::{MILLI, Name, SECOND, TrialSpec};
 use crate::policy::config::Listen;
@@ -32,7 +32,7 @@ Examples:
   earlystop explain my-trial
       why a rule fires, or why it does not
 
-Exit codes: 0 fine; 1 findings (check, test); 2 wrong usage or configuration,
+Exit codes: 0 fine; 1 findings (check, test, replay --expect); 2 wrong usage or configuration,
 no daemon, unknown trial; `run` mirrors its command.
 `earlystop COMMAND --help` tells more.";
 
@@ -61,6 +61,8 @@ pub enum Command {
     Test(test::Test),
     /// Make a journal of a history that was recorded elsewhere
     Import(import::Args),
+    /// Tell what a policy would have done to recorded trials
+    Replay(replay::Args),
     /// Make the daemon read its policies again
     Reload(reload::Args),
     /// Print a completion script for a shell
@@ -88,6 +90,7 @@ impl Command {
                 Ok(check::run(&args, super::diagnostics::Style::of(&stdout), &mut stdout.lock())?)
             }
             Command::Import(args) => import::run(&args, &mut std::io::stdout().lock()),
+            Command::Replay(args) => replay::run(&args),
             Command::Reload(args) => reload::run(&args),
             Command::Completions(args) => completions::run(&args),
         }

@@ -14,6 +14,7 @@ pub mod import;
 pub mod list;
 mod log;
 pub mod reload;
+pub mod replay;
 mod resolve;
 pub mod run;
 pub mod stop;

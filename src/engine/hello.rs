@@ -211,8 +211,8 @@ impl Engine {
 
     /// Founds a trial that did not say hello.
     fn register(&mut self, register: &Register, now: Moment) -> Result<Welcome, Refusal> {
-        if let Position::Root(run) = register.position {
-            return Err(taken(&self.trials[&run]));
+        if let Some(trial) = root_at(register.position).and_then(|run| self.trials.get(&run)) {
+            return Err(taken(trial));
         }
         let experiment = register.spec.experiment.clone().unwrap_or_else(Name::default_experiment);
         let name = (experiment, register.spec.trial.clone().unwrap_or_else(|| register.fallback.clone()));
@@ -322,6 +322,14 @@ impl Engine {
             let cause = crate::model::ExitCause::Unknown;
             self.end(run, TrialState::Lost, crate::model::Exit { cause, status: None }, now);
         }
+    }
+}
+
+/// The trial of which a process at this position is the root.
+fn root_at(position: Position) -> Option<RunId> {
+    match position {
+        Position::Root(run) => Some(run),
+        Position::Outside | Position::Inside(_) => None,
     }
 }
 

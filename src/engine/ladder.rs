@@ -141,7 +141,9 @@ impl Engine {
         }
         self.enter(run, 0, now);
         let within = |t: &&Trial| t.view.parent == Some(run) && t.may_stop;
-        let inner: Vec<RunId> = self.trials.values().filter(within).map(Trial::run).collect();
+        let mut inner: Vec<RunId> = self.trials.values().filter(within).map(Trial::run).collect();
+        // A map has no order, and the ids of their stops are counted: a replay counts them in the same one.
+        inner.sort_unstable();
         for inner in inner {
             self.begin(
                 inner,

@@ -21,6 +21,7 @@ mod guard;
 mod hello;
 mod judge;
 mod ladder;
+mod outside;
 mod progress;
 mod reasons;
 pub mod rehearsal;

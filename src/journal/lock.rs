@@ -111,7 +111,7 @@ fn holder(file: &mut File) -> Option<Holder> {
 }
 
 /// `2026-01-31 23:59:59 UTC` of milliseconds since the Unix epoch.
-fn utc(wall_ms: i64) -> String {
+pub fn utc(wall_ms: i64) -> String {
     let seconds = wall_ms.div_euclid(1000);
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = civil(days);

@@ -18,6 +18,7 @@ mod recorder;
 mod restore;
 mod store;
 mod tally;
+mod verdicts;
 mod writer;
 
 pub use body::{Broken, Dropped, Format, Imported, Input, Start, Times};
@@ -25,7 +26,9 @@ pub use error::{Holder, JournalError};
 pub use handle::{Config, Detail, Journal};
 pub use item::Origin;
 pub use ledger::{Ledger, OpenStop, Recovered};
+pub use lock::utc;
 pub use machine::Machine;
 pub use reader::{Reader, Recorded};
 pub use recorder::Recorder;
 pub use restore::{Attempt, Restored, RestoredTrial};
+pub use verdicts::{Difference, Verdicts};

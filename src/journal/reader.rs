@@ -1,6 +1,6 @@
 //! A journal read from its beginning to its end, for `replay`, `export` and `report`.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use super::error::JournalError;
 use super::lock::{self, Lock, Taken};
 use super::restore::moment;
 use super::store::SCHEMA;
+use super::verdicts::Verdicts;
 use crate::model::{Moment, RunId};
 
 /// So many inputs are read at once.
@@ -67,6 +68,55 @@ impl Reader {
             return Err(JournalError::Newer { path: path.to_path_buf(), found: version, known: SCHEMA });
         }
         Ok(Reader { path: path.to_path_buf(), db, next: 0, chunk: VecDeque::new(), failed: false, _lock: lock })
+    }
+
+    /// What the journal says was done.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn verdicts(&self) -> Result<Verdicts, JournalError> {
+        Verdicts::read(&self.db).map_err(|e| self.damaged(e.to_string()))
+    }
+
+    /// The place of the last input in which each trial's processes were seen: a daemon that comes back takes up again what it
+    /// finds, and only the journal's later inputs tell what that was.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn last_seen(&self) -> Result<HashMap<RunId, i64>, JournalError> {
+        let sql = "SELECT run, max(seq) FROM sample GROUP BY run UNION ALL SELECT run, max(seq) FROM input
+            WHERE run IS NOT NULL AND kind IN ('reading', 'tree', 'exited', 'signalled', 'swept') GROUP BY run";
+        let read = || {
+            let mut statement = self.db.prepare(sql)?;
+            let row = |row: &rusqlite::Row<'_>| Ok((RunId(u128::from_be_bytes(row.get(0)?)), row.get::<_, i64>(1)?));
+            let mut seen = HashMap::new();
+            for found in statement.query_map([], row)? {
+                let (run, seq) = found?;
+                let last: &mut i64 = seen.entry(run).or_insert(seq);
+                *last = seq.max(*last);
+            }
+            Ok(seen)
+        };
+        read().map_err(|e: rusqlite::Error| self.damaged(e.to_string()))
+    }
+
+    /// The places of the last ticks before a daemon came to its end: what was shown then is what the next life begins with.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn last_ticks(&self) -> Result<Vec<i64>, JournalError> {
+        let sql = "SELECT (SELECT max(t.seq) FROM input t WHERE t.kind = 'tick' AND t.seq < s.seq) FROM input s
+            WHERE s.kind = 'started' ORDER BY s.seq";
+        let read = || {
+            let mut statement = self.db.prepare(sql)?;
+            let rows = statement.query_map([], |row| row.get::<_, Option<i64>>(0))?;
+            rows.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<i64>>>()
+        };
+        read().map_err(|e: rusqlite::Error| self.damaged(e.to_string()))
+    }
+
+    fn damaged(&self, what: String) -> JournalError {
+        JournalError::Damaged { path: self.path.clone(), what }
     }
 
     fn fill(&mut self) -> Result<(), JournalError> {

@@ -102,6 +102,13 @@ pub(super) fn parse(text: &str, path: &Path, context: &Context) -> Loaded<Policy
     understand(Vec::new(), vec![File::new(path, text)], context)
 }
 
+/// Understands the texts of one policy, in the order in which [`load`] takes files.
+pub(super) fn parse_all(texts: &BTreeMap<PathBuf, String>, context: &Context) -> Loaded<Policy> {
+    let mut files: Vec<File> = texts.iter().map(|(path, text)| File::new(path, text)).collect();
+    files.sort_by(|a, b| (a.path.file_name(), &a.path).cmp(&(b.path.file_name(), &b.path)));
+    understand(Vec::new(), files, context)
+}
+
 /// A name, the file that has it, and its place there.
 type Places<'f> = BTreeMap<String, (&'f File, Range<usize>)>;
 

@@ -15,6 +15,7 @@
 //!   other file then): there it takes the place of the configuration's as a whole, for all files of the policy.
 //! - Warnings are findings too: `check` then exits with 1, the daemon takes the policy.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -81,6 +82,14 @@ pub fn load(paths: &[PathBuf], context: &Context) -> Loaded<Policy> {
 /// As [`load`].
 pub fn parse(text: &str, path: &Path, context: &Context) -> Loaded<Policy> {
     load::parse(text, path, context)
+}
+
+/// Understands the texts of one policy of several files, as a journal has them.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse_all(texts: &BTreeMap<PathBuf, String>, context: &Context) -> Loaded<Policy> {
+    load::parse_all(texts, context)
 }
 
 /// Reads a duration as policies write it (`500ms`, `1h30m`), in nanoseconds; for flags that stand for a key.

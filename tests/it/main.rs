@@ -18,6 +18,7 @@ mod promqltest;
 mod pty;
 mod readme;
 mod remote;
+mod replay;
 mod rules;
 mod run;
 mod stage;

@@ -154,6 +154,21 @@ impl Stage {
         daemon.wait().unwrap();
     }
 
+    /// Ends the daemon in good order: its journal is written to the end.
+    pub fn finish(&mut self) {
+        let mut daemon = self.daemon.take().expect("it was started");
+        let pid = nix::unistd::Pid::from_raw(daemon.id() as i32);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        wait_for("the daemon ends", LONG, || daemon.try_wait().unwrap());
+    }
+
+    /// The daemon's journal.
+    pub fn journal(&self) -> PathBuf {
+        let state = std::fs::read_dir(self.path("earlystop")).unwrap().flatten();
+        let found = state.map(|host| host.path().join("journal.sqlite")).find(|path| path.is_file());
+        found.expect("a journal in STATE/HOST")
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

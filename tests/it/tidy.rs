@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::support::repository;
 
 /// The rooms in the order of ARCHITECTURE.md; those of one row stand side by side.
-const ROOMS: [&[&str]; 10] = [
+const ROOMS: [&[&str]; 11] = [
     &["cli"],
     &["daemon"],
     &["source", "act", "export", "import"],
+    &["replay"],
     &["engine"],
     &["policy"],
     &["state"],

@@ -1,0 +1,3 @@
+//! `earlystop replay`: what was recorded, and what another policy would have made of it.
+
+mod live;

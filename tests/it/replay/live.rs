@@ -1,0 +1,140 @@
+//! A real daemon's journal, replayed: the verdicts are the journal's, to the byte.
+
+use serde_json::Value;
+
+use crate::stage::{LONG, Stage, Trainer};
+use crate::support::wait_for;
+
+/// A rule on memory, one on a reported metric, one in PromQL over a window, one that only observes.
+const POLICY: &str = r#"
+[[rule]]
+name = "cap"
+metric = "memory"
+above = "100 MiB"
+
+[[rule]]
+name = "diverged"
+metric = "loss"
+above = 5.0
+
+[[rule]]
+name = "busy"
+expr = 'sum by (trial, experiment) (rate(trial_cpu_seconds_total[1s])) > 0.3 and on (trial, experiment) trial_step > 40'
+for = "200ms"
+
+[[rule]]
+name = "watching"
+metric = "memory"
+above = "60 MiB"
+observe = true
+"#;
+
+/// A trainer: LOSS(step) is its curve, WORK what it does for each of its steps.
+fn trainer(stage: &Stage, name: &str, steps: u32, loss: &str, work: &str) -> Trainer {
+    let script = format!(
+        r#"
+import json, os, select, socket, sys, time
+hello = dict(type="hello", v=1, trial="{name}", experiment="wine", total_steps={steps}, objective={{"metric": "loss", "mode": "min"}})
+def say(**line):
+    # A daemon that ends takes the link along: the next one is told who speaks.
+    global link
+    try:
+        link.sendall((json.dumps(line) + "\n").encode())
+    except OSError:
+        try:
+            link = socket.socket(socket.AF_UNIX)
+            link.connect(os.environ["EARLYSTOP_SOCKET"])
+            link.sendall((json.dumps(hello) + "\n").encode())
+        except OSError:
+            time.sleep(0.05)
+link = socket.socket(socket.AF_UNIX)
+say(**hello)
+print("ready", flush=True)
+hog = b""
+for step in range(1, {steps} + 1):
+    say(type="step", step=step, metrics={{"loss": {loss}}})
+    {work}
+    time.sleep(0.01)
+    while select.select([link], [], [], 0)[0]:
+        try:
+            text = link.recv(65536).decode()
+        except OSError:
+            break
+        if not text:
+            link.close()
+            break
+        if '"type":"stop"' in text:
+            say(type="done", status="stopped")
+            sys.exit(3)
+say(type="done", status="completed")
+"#
+    );
+    stage.python(&script)
+}
+
+fn replayed(stage: &Stage, words: &[&str]) -> Value {
+    let journal = stage.journal().display().to_string();
+    let output = stage.command(&[&["replay", &journal, "--json"], words].concat()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("one JSON object")
+}
+
+fn state(stage: &Stage, trial: &str) -> String {
+    stage.row(trial).map_or_else(String::new, |row| row["state"].as_str().unwrap_or_default().to_string())
+}
+
+fn ends(stage: &Stage, trial: &str, as_what: &str) {
+    wait_for(&format!("{trial} is {as_what}"), LONG, || (state(stage, trial) == as_what).then_some(()));
+}
+
+/// A journal of two lives, a reload, stops by every kind of rule, one by hand, and trials that came to their end.
+fn recorded() -> Stage {
+    let mut stage = Stage::new(POLICY);
+    let good = trainer(&stage, "good", 60, "1 / step", "pass");
+    let bad = trainer(&stage, "bad", 100_000, "6.0 if step > 30 else 1.0", "pass");
+    let hog = trainer(&stage, "hog", 100_000, "2.0", "hog = bytearray(160 << 20) if step == 30 else hog");
+    let busy = trainer(&stage, "busy", 100_000, "3.0", "end = time.time() + 0.05\n    while time.time() < end: pass");
+    let fat = trainer(&stage, "fat", 60, "0.5", "hog = hog or bytearray(70 << 20)");
+    for (trial, rule) in [("bad", "diverged"), ("hog", "cap"), ("busy", "busy")] {
+        ends(&stage, trial, "stopped");
+        assert_eq!(stage.row(trial).unwrap()["stop"]["rule"], rule);
+    }
+    ends(&stage, "good", "completed");
+    ends(&stage, "fat", "completed");
+    let lasting = trainer(&stage, "lasting", 100_000, "0.9 if step < 200 else 7.0 if step > 600 else 0.8", "pass");
+    let shell = stage.run("shell", "import time; print('ready'); time.sleep(1000)");
+    wait_for("it has come some way", LONG, || stage.row("lasting")?["step"].as_u64().filter(|step| *step > 100));
+    std::fs::write(stage.policy(), POLICY.replace("5.0", "4.5")).unwrap();
+    assert!(stage.command(&["reload"]).status().unwrap().success());
+    stage.finish();
+    stage.start();
+    wait_for("both are watched again", LONG, || {
+        (state(&stage, "lasting") == "running" && state(&stage, "shell") == "running").then_some(())
+    });
+    let reason = ["stop", "shell", "--reason", "enough"];
+    assert!(stage.command(&reason).status().unwrap().success());
+    ends(&stage, "shell", "stopped");
+    drop((good, bad, hog, busy, fat, shell));
+    let late = trainer(&stage, "late", 100_000, "9.0", "pass");
+    ends(&stage, "late", "stopped");
+    drop((late, lasting));
+    wait_for("its end is seen", LONG, || (state(&stage, "lasting") != "running").then_some(()));
+    stage.finish();
+    stage
+}
+
+#[test]
+fn the_journals_own_policies_give_its_own_verdicts_to_the_byte() {
+    let stage = recorded();
+    let report = replayed(&stage, &[]);
+    let journal = &report["journals"][0];
+    assert_eq!(journal["differences"], Value::Array(Vec::new()), "{journal:#}");
+    assert_eq!((&journal["equal"], &journal["lives"], &journal["stops"]), (&true.into(), &2.into(), &5.into()));
+    let stops = report["stops"].as_array().unwrap();
+    let rules: Vec<&str> = stops.iter().map(|stop| stop["rule"].as_str().unwrap()).collect();
+    for rule in ["cap", "diverged", "busy", "manual"] {
+        assert!(rules.contains(&rule), "{rules:?}");
+    }
+    assert!(stops.iter().all(|stop| stop["in_record"] == true && stop["saved"]["steps"] == 0.0), "{stops:#?}");
+    assert!(report["observed"].as_array().unwrap().iter().any(|o| o["rule"] == "watching" && o["trial"] == "fat"));
+}
