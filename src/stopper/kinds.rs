@@ -2,10 +2,17 @@
 
 use std::sync::Arc;
 
+use super::asha::Asha;
+use super::bandit::Bandit;
 use super::case::Stopper;
+use super::cv_futility::CvFutility;
 use super::median::Median;
+use super::patience::Patience;
 use super::percentile::Percentile;
+use super::plateau::Plateau;
+use super::prechelt::Prechelt;
 use super::threshold::Threshold;
+use super::wilcoxon::Wilcoxon;
 use crate::model::StopperKind;
 
 /// A kind of rule, for `check`, the docs and the nearest name.
@@ -24,6 +31,8 @@ pub struct KindRow {
     /// When it stops a trial.
     pub summary: &'static str,
 }
+
+const NOBODY: &str = "none: it looks at nobody else";
 
 /// All kinds.
 pub const KINDS: &[KindRow] = &[
@@ -44,29 +53,94 @@ pub const KINDS: &[KindRow] = &[
         summary: "its best so far is not among the best p percent of what finished trials had at this place",
     },
     KindRow {
+        name: "asha",
+        keys: &["eta", "dialect"],
+        dialects: &["ray", "optuna", "syne-tune", "pure"],
+        grace: "the first rung at 1, in the unit of at",
+        min_peers: "1 (optuna 0, pure eta - 1)",
+        summary: "at a rung (grace, grace * eta, grace * eta^2, ...) not among the best 1/eta of those who came to it",
+    },
+    KindRow {
+        name: "bandit",
+        keys: &["slack", "slack_amount"],
+        dialects: &[],
+        grace: "from the first report on",
+        min_peers: "1",
+        summary: "its best so far is further behind the best that anybody had at this place than the slack allows",
+    },
+    KindRow {
+        name: "plateau",
+        keys: &["window", "std"],
+        dialects: &[],
+        grace: "from the window-th report on",
+        min_peers: NOBODY,
+        summary: "the standard deviation of its last reports is at most std",
+    },
+    KindRow {
+        name: "patience",
+        keys: &["patience", "min_delta"],
+        dialects: &[],
+        grace: "from the second report on",
+        min_peers: NOBODY,
+        summary: "so many reports in a row that are not better than the best by more than min_delta",
+    },
+    KindRow {
         name: "threshold",
         keys: &["above", "below"],
         dialects: &[],
         grace: "from the first report on",
-        min_peers: "none: it looks at nobody else",
+        min_peers: NOBODY,
         summary: "a value above or below a bound, or not a number",
+    },
+    KindRow {
+        name: "prechelt",
+        keys: &["criterion", "limit", "strip", "train_metric"],
+        dialects: &[],
+        grace: "from the first report on (pq: the first strip, up: the second)",
+        min_peers: NOBODY,
+        summary: "overfitting: generalisation loss (gl), the same against progress in training (pq), or strips in a row that got worse (up), above limit",
+    },
+    KindRow {
+        name: "cv_futility",
+        keys: &["variant"],
+        dialects: &[],
+        grace: "from the first fold that is through on",
+        min_peers: "1 configuration with all its folds through",
+        summary: "the mean over the folds that are through is no better than the best configuration's mean (aggressive) or worst fold (forgiving)",
+    },
+    KindRow {
+        name: "wilcoxon",
+        keys: &["p"],
+        dialects: &[],
+        grace: "from the second pair on",
+        min_peers: "1",
+        summary: "a signed-rank test against the best finished trial, fold by fold (else place by place), gives less than p",
     },
 ];
 
 /// The rule for a kind; nothing for a kind that has no row.
 pub fn of(kind: &StopperKind) -> Option<Arc<dyn Stopper>> {
-    Some(match *kind {
+    Some(match kind.clone() {
         StopperKind::Median { dialect } => Arc::new(Median { dialect }),
         StopperKind::Percentile { p } => Arc::new(Percentile { p }),
+        StopperKind::Asha { eta, dialect } => Arc::new(Asha { eta, dialect }),
+        StopperKind::Bandit { slack } => Arc::new(Bandit { slack }),
+        StopperKind::Plateau { window, std } => Arc::new(Plateau { window, std }),
+        StopperKind::Patience { patience, min_delta } => Arc::new(Patience { patience, min_delta }),
         StopperKind::Threshold { above, below } => Arc::new(Threshold { above, below }),
-        _ => return None,
+        StopperKind::Prechelt { criterion, limit, strip, train_metric } => {
+            Arc::new(Prechelt { criterion, limit, strip, train_metric })
+        }
+        StopperKind::CvFutility { variant } => Arc::new(CvFutility { variant }),
+        StopperKind::Wilcoxon { p } => Arc::new(Wilcoxon { p }),
+        StopperKind::Curve { .. } | StopperKind::Prediction { .. } | StopperKind::Auto => return None,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::MedianDialect;
+    use crate::model::{AshaDialect, MedianDialect};
 
     fn row(name: &str) -> &'static KindRow {
         KINDS.iter().find(|row| row.name == name).expect("it has a row")
@@ -74,6 +148,7 @@ mod tests {
 
     #[test]
     fn the_table_names_the_dialects_that_there_are() {
+        assert_eq!(row("asha").dialects, AshaDialect::ALL.map(AshaDialect::as_str));
         assert_eq!(row("median").dialects, MedianDialect::ALL.map(MedianDialect::as_str));
     }
 }

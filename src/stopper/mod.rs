@@ -3,16 +3,25 @@
 //! Reading order: [`Curve`] (one trial), [`Field`] (all that are compared, and how they rank), [`Case`] and [`Verdict`] (the
 //! question and the answer), then one file a kind of rule.
 
+mod asha;
+mod bandit;
 mod case;
 mod column;
 mod curve;
+mod cv_futility;
 mod field;
 #[cfg(test)]
 mod fixture;
+mod folds;
 mod kinds;
 mod median;
+mod patience;
 mod percentile;
+mod plateau;
+mod prechelt;
+mod signed_rank;
 mod threshold;
+mod wilcoxon;
 mod words;
 
 pub use case::{Case, Evidence, Stopper, Unknown, Verdict, numbers};

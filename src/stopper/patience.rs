@@ -1,0 +1,110 @@
+//! No better for so many reports: Keras' EarlyStopping.
+
+use super::case::{Case, Evidence, Stopper, Unknown, Verdict};
+use super::curve::Point;
+
+/// Stops at the `patience`-th report in a row that is not better, by more than `min_delta`, than the last that was.
+///
+/// NaN is no better than anything. A patience of 0 is one of 1, as in Keras. Within the grace period reports count, but
+/// nobody is stopped.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// So many reports.
+    pub patience: u32,
+    /// Only by more than this is better; not negative.
+    pub min_delta: f64,
+}
+
+impl Patience {
+    fn judge(&self, case: &Case<'_>) -> Result<Verdict, Unknown> {
+        case.after_grace()?;
+        let points = case.curve().ok_or(Unknown::Value)?.points();
+        let (best, waited) = self.waited(points);
+        let patience = (self.patience as usize).max(1);
+        let evidence = Evidence {
+            own: case.raw(best),
+            what: "best so far",
+            bar: patience as f64,
+            against: "",
+            peers: 0,
+            at: case.at,
+            note: Some(match waited {
+                0 => "is the last report".to_owned(),
+                1 => "did not improve for 1 report".to_owned(),
+                _ => format!("did not improve for {waited} reports"),
+            }),
+        };
+        // The first report is never the last, even where it is NaN.
+        Ok(Verdict::when(waited >= patience && points.len() > 1, evidence))
+    }
+
+    /// The last that was better, and how many came since. From one that counts as better to the next, not from report to
+    /// report: there may be a million of these, and they are looked through at every one.
+    fn waited(&self, points: &[Point]) -> (f64, usize) {
+        let (mut best, mut since) = (f64::NEG_INFINITY, 0);
+        while let Some(ahead) = self.next(&points[since..], best) {
+            best = points[since + ahead].value;
+            since += ahead + 1;
+        }
+        (best, points.len() - since)
+    }
+
+    /// The first that is better than `best`. The best so far never falls, and the first value above a bound is the first best
+    /// above it: a search with growing strides finds it.
+    fn next(&self, points: &[Point], best: f64) -> Option<usize> {
+        let better = |point: &Point| point.best - self.min_delta > best;
+        if !points.last().is_some_and(better) {
+            return None;
+        }
+        let mut end = 1;
+        while end < points.len() && !better(&points[end - 1]) {
+            end = (2 * end).min(points.len());
+        }
+        Some(points[..end].partition_point(|point| !better(point)))
+    }
+}
+
+impl Stopper for Patience {
+    fn decide(&self, case: &mut Case<'_>) -> Verdict {
+        self.judge(case).unwrap_or_else(Verdict::Unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::Play;
+    use crate::model::{Mode, StopperKind};
+
+    fn play(patience: u32, min_delta: f64) -> Play {
+        Play::new(&StopperKind::Patience { patience, min_delta })
+    }
+
+    #[test]
+    fn so_many_reports_without_a_better_one() {
+        for (mode, sign) in [(Mode::Max, 1.0), (Mode::Min, -1.0)] {
+            let stops = |patience, min_delta, values: &[f64]| {
+                let mut play = play(patience, min_delta);
+                play.mode = mode;
+                let values: Vec<f64> = values.iter().map(|v| sign * v).collect();
+                play.stops("x", &values)
+            };
+            let values = [0.1, 0.5, 0.5, 0.4, 0.6, 0.55, 0.6, 0.3];
+            assert_eq!(stops(2, 0.0, &values), Some(4), "as good is not better");
+            assert_eq!(stops(3, 0.0, &values), Some(8));
+            assert_eq!(stops(3, 0.2, &values), Some(5), "better by too little");
+            assert_eq!(stops(4, 0.0, &values), None);
+            // Small steps up add up: the bar is the last that counted as better.
+            assert_eq!(stops(3, 0.15, &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]), None);
+            assert_eq!(stops(0, 0.0, &[0.5, 0.6, 0.6]), Some(3));
+        }
+    }
+
+    #[test]
+    fn nan_waits() {
+        assert_eq!(play(2, 0.0).stops("x", &[0.5, f64::NAN, f64::NAN]), Some(3));
+        assert_eq!(play(1, 0.0).stops("x", &[f64::NAN, f64::NAN]), Some(2), "never at the first report");
+        let mut late = play(1, 0.0);
+        late.grace = Some(4.0);
+        assert_eq!(late.stops("x", &[0.5, 0.4, 0.4, 0.4]), Some(4));
+    }
+}
