@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::model::{Improvement, MetricView, Mode, Name, RunId};
+use crate::model::{Axis, Improvement, MetricView, Mode, Name, RunId};
 use crate::promql::{Match, Selector};
+use crate::stopper::{Field, Peer, Population, Quantity};
 
 use super::Engine;
 use super::judge::Prepared;
+use super::records::{Record, Records, Report};
 use super::trial::Trial;
 
 /// What rules ask for.
@@ -50,7 +52,7 @@ impl Demands {
         self.modes.get(metric).copied().flatten()
     }
 
-    fn reads_peers_of(&self, metric: &str) -> bool {
+    pub fn reads_peers_of(&self, metric: &str) -> bool {
         self.all_peers || self.peers.contains(metric)
     }
 
@@ -110,118 +112,83 @@ fn improvement_of(selector: &Selector) -> Option<(String, Option<Mode>, f64)> {
     Some((fixed(selector, "metric")?.to_string(), mode, fixed(selector, "min_delta")?.parse().ok()?))
 }
 
-/// The running means of one metric of one trial.
-#[derive(Clone, Debug, Default)]
-struct Curve {
-    sum: f64,
-    count: f64,
-    /// Step and mean of the finite values up to it.
-    means: Vec<(u64, f64)>,
-}
-
-impl Curve {
-    fn push(&mut self, step: u64, value: f64) {
-        if !value.is_finite() {
-            return;
-        }
-        (self.sum, self.count) = (self.sum + value, self.count + 1.0);
-        let mean = self.sum / self.count;
-        match self.means.last_mut() {
-            Some(last) if last.0 == step => last.1 = mean,
-            // A smaller step than before begins a new segment: what it did there counts once more from here.
-            Some(last) if last.0 > step => {
-                self.means.retain(|(s, _)| *s < step);
-                self.means.push((step, mean));
-            }
-            _ => self.means.push((step, mean)),
-        }
-    }
-
-    /// The mean at a step, if it has come so far.
-    fn at(&self, step: u64) -> Option<f64> {
-        self.means.last().filter(|last| last.0 >= step)?;
-        let after = self.means.partition_point(|(s, _)| *s <= step);
-        self.means.get(after.checked_sub(1)?).map(|(_, mean)| *mean)
-    }
-}
-
-/// The curves of all trials that this daemon has seen from their first report on; of one that was running before only a part
-/// is known, and its mean would be another.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Curves {
-    curves: HashMap<RunId, BTreeMap<String, Curve>>,
-    partial: BTreeSet<RunId>,
+/// The trials of an experiment by the means of one metric.
+#[derive(Default)]
+pub(super) struct Medians {
+    fields: HashMap<(Name, String), Field>,
     /// A report came since the medians were computed.
     changed: bool,
 }
 
-impl Curves {
-    /// Of this trial only a part will be seen.
-    pub fn leave_out(&mut self, run: RunId) {
-        self.partial.insert(run);
+impl Medians {
+    /// Takes in what a trial has reported; its field is built from the records when somebody looks at it.
+    fn push(&mut self, record: &Record, run: RunId, name: &str, report: &Report) {
+        self.changed = true;
+        let Some(field) = self.fields.get_mut(&(record.facts.experiment.clone(), name.to_string())) else { return };
+        match (field.peer(run).is_some(), report.at(Axis::Step)) {
+            (true, Some(at)) => field.report(run, at, report.value),
+            (true, None) => {}
+            (false, _) => enter(field, run, record, name),
+        }
     }
 
-    /// Forgets a trial.
-    pub fn forget(&mut self, run: RunId) {
-        self.curves.remove(&run);
-        self.partial.remove(&run);
+    /// Everything is compared anew.
+    pub fn clear(&mut self) {
+        self.fields.clear();
+        self.changed = true;
     }
 
-    fn push(&mut self, run: RunId, name: &str, step: u64, value: f64) {
-        if !self.partial.contains(&run) {
-            self.curves.entry(run).or_default().entry(name.to_string()).or_default().push(step, value);
-            self.changed = true;
+    fn field(&mut self, records: &Records, experiment: &Name, name: &str) -> &mut Field {
+        self.fields.entry((experiment.clone(), name.to_string())).or_insert_with(|| {
+            let mut field = Field::default();
+            let known = records.of(experiment).filter(|(_, r)| r.curves.contains_key(name));
+            known.for_each(|(run, record)| enter(&mut field, run, record, name));
+            field
+        })
+    }
+}
+
+/// A trial enters with all that it has reported; one of which only a part is known has no mean that could be compared.
+fn enter(field: &mut Field, run: RunId, record: &Record, name: &str) {
+    field.enter(run, Peer { name: record.facts.trial.as_str().into(), ..Peer::default() });
+    let reports = record.curves.get(name).filter(|_| !record.partial).into_iter().flatten();
+    for report in reports {
+        if let Some(at) = report.at(Axis::Step) {
+            field.report(run, at, report.value);
         }
     }
 }
 
 impl Engine {
-    /// Takes a reported value to the curves.
-    pub(super) fn draw(&mut self, run: RunId, name: &str, step: Option<u64>, value: f64) {
-        if let Some(step) = step.filter(|_| self.demands.reads_peers_of(name)) {
-            self.curves.push(run, name, step, value);
+    /// Takes a reported value to the medians.
+    pub(super) fn compare(&mut self, run: RunId, name: &str, report: &Report) {
+        if let Some(record) = self.records.get(run).filter(|r| !r.partial && self.demands.reads_peers_of(name)) {
+            self.medians.push(record, run, name, report);
         }
     }
 
     /// The medians of peers, if anything was reported since the last time: a tick's work before its samples are taken.
     pub(super) fn compare_peers(&mut self) {
-        if !self.demands.reads_peers() || !std::mem::take(&mut self.curves.changed) {
+        if !self.demands.reads_peers() || !std::mem::take(&mut self.medians.changed) {
             return;
         }
-        // Attempts of one name are one trial: none is a peer of another.
-        let mut peers: HashMap<(&Name, &str), Vec<(&Name, &Curve)>> = HashMap::new();
-        for (run, curves) in &self.curves.curves {
-            let Some(trial) = self.trials.get(run) else { continue };
-            for (metric, curve) in curves {
-                peers.entry((&trial.view.experiment, metric)).or_default().push((&trial.view.trial, curve));
-            }
-        }
-        let mut medians: Vec<(RunId, String, Option<f64>)> = Vec::new();
         for run in &self.living {
-            let Some(trial) = self.trials.get(run) else { continue };
-            for (name, metric) in trial.view.metrics.iter().filter(|(name, _)| self.demands.reads_peers_of(name)) {
-                let others = peers.get(&(&trial.view.experiment, name.as_str())).into_iter().flatten();
-                let others = others.filter(|(other, _)| **other != trial.view.trial);
-                let median = metric.step.and_then(|step| median(others.filter_map(|(_, c)| c.at(step)).collect()));
-                if median != metric.peer_median {
-                    medians.push((*run, name.clone(), median));
+            let Some(trial) = self.trials.get_mut(run) else { continue };
+            let view = trial.view.clone();
+            for (name, metric) in view.metrics.iter().filter(|(name, _)| self.demands.reads_peers_of(name)) {
+                let field = self.medians.field(&self.records, &view.experiment, name);
+                // One of which nothing can be compared stands in the field all the same: attempts of its name are no peers.
+                field.enter(*run, Peer { name: view.trial.as_str().into(), ..Peer::default() });
+                let unit = field.unit(*run);
+                let median = metric.step.zip(unit).and_then(|(step, unit)| {
+                    field.ranked(Population::Reached, Quantity::Mean, step as f64, unit).median()
+                });
+                if median != metric.peer_median
+                    && let Some(metric) = trial.view_mut().metrics.get_mut(name)
+                {
+                    metric.peer_median = median;
                 }
             }
         }
-        for (run, name, median) in medians {
-            if let Some(metric) = self.trials.get_mut(&run).and_then(|t| t.view_mut().metrics.get_mut(&name)) {
-                metric.peer_median = median;
-            }
-        }
-    }
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        n if n % 2 == 1 => Some(values[middle]),
-        _ => Some(values[middle - 1].midpoint(values[middle])),
     }
 }

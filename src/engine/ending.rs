@@ -7,6 +7,7 @@ use crate::model::{
 
 use super::Engine;
 use super::ladder::MANUAL;
+use super::records;
 use super::trial::{Sight, Trial};
 
 /// How long an empty tree waits for word of how its root ended, and for the last of its trainer's, nanoseconds: the kernel tells at once, a `run` that joined
@@ -110,6 +111,11 @@ impl Engine {
             metric.last_word.get_or_insert(metric.last);
         }
         let (sight, name) = (trial.sight, trial.view.full_name());
+        let view = trial.view.clone();
+        if self.records.end(&view) {
+            self.forget_fields();
+        }
+        self.learners.end(run, records::end_of(state));
         self.living.retain(|r| *r != run);
         self.ended.push_back(run);
         match sight {
@@ -177,7 +183,6 @@ impl Engine {
             }
             self.ended.pop_front();
             self.windows.forget(run);
-            self.curves.forget(run);
             if let Some(trial) = self.trials.remove(&run) {
                 self.forget_curve(&trial.view);
             }

@@ -14,8 +14,6 @@ use super::Engine;
 pub(super) struct Braking {
     /// When a rule stopped trials of an experiment, for `max_stops`.
     stops: HashMap<(Arc<str>, Name), VecDeque<Moment>>,
-    /// How many trials of an experiment learning rules have stopped.
-    learned: HashMap<Name, u32>,
     /// When the last stop on this host was over, for `serial`.
     pub over: Option<Moment>,
 }
@@ -27,9 +25,6 @@ impl Braking {
             let past = self.stops.entry((rule.name.clone(), experiment.clone())).or_default();
             past.retain(|at| now.since(*at) < per_ns);
             past.push_back(now);
-        }
-        if rule.learns {
-            *self.learned.entry(experiment.clone()).or_default() += 1;
         }
     }
 }
@@ -79,9 +74,12 @@ impl Engine {
     fn guarded(&self, run: RunId) -> Option<String> {
         let guard = self.policy.guard?;
         let view = &self.trials.get(&run)?.view;
-        let all = self.trials.values().filter(|t| t.view.experiment == view.experiment).count();
-        let stopped = self.braking.learned.get(&view.experiment).copied().unwrap_or(0);
-        if all >= guard.after as usize && f64::from(stopped + 1) > guard.max_share * all as f64 {
+        let (mut all, mut stopped) = (0, 0);
+        for (_, record) in self.records.of(&view.experiment) {
+            all += 1;
+            stopped += u32::from(record.stopped);
+        }
+        if all >= guard.after && f64::from(stopped + 1) > guard.max_share * f64::from(all) {
             let share = guard.max_share * 100.0;
             return Some(format!("the guard: {stopped} of {all} trials are stopped, more than {share} % may not be"));
         }
@@ -92,17 +90,18 @@ impl Engine {
     /// Whether a trial is among the best `keep` of its experiment by its objective's last value. A trial without a finite
     /// value is never best, and without another trial to compare with there is no best.
     fn is_among_best(&self, run: RunId, keep: usize) -> bool {
-        let Some(trial) = self.trials.get(&run) else { return false };
-        let Some(objective) = &trial.view.objective else { return false };
-        let score = |t: &super::trial::Trial| {
-            let metric = t.view.metrics.get(&objective.metric)?;
-            metric.last.is_finite().then_some(metric.last)
-        };
-        let Some(own) = score(trial) else { return false };
-        let peers = self.trials.values().filter(|t| t.view.experiment == trial.view.experiment && t.run() != run);
-        let others: Vec<f64> = peers.filter_map(score).collect();
-        let better = others.iter().filter(|o| objective.mode.better(**o, own)).count();
-        !others.is_empty() && better < keep
+        let Some(view) = self.trials.get(&run).map(|t| &t.view) else { return false };
+        let (Some(objective), Some(own)) = (&view.objective, self.records.get(run)) else { return false };
+        if !own.score.is_finite() {
+            return false;
+        }
+        let peers = self.records.of(&view.experiment).filter(|(other, _)| *other != run);
+        let (mut others, mut better) = (0, 0);
+        for score in peers.map(|(_, record)| record.score).filter(|score| score.is_finite()) {
+            others += 1;
+            better += usize::from(objective.mode.better(score, own.score));
+        }
+        others > 0 && better < keep
     }
 
     /// Records a stop that is not to be, once a trial and rule.

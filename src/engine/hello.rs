@@ -137,7 +137,9 @@ impl Engine {
         if let Sight::Tree(root) = sight {
             self.out.push(Effect::Track(run, root, uid));
         }
-        let name = self.trials[&run].view.full_name();
+        let view = &self.trials[&run].view;
+        self.records.introduce(view);
+        let name = view.full_name();
         self.note(Loudness::Info, format!("{name}: begins"));
     }
 
@@ -148,7 +150,10 @@ impl Engine {
         let Some(trial) = self.trials.get_mut(&run) else { return };
         if continues && let Some(last) = before.as_ref().and_then(|b| b.curve.clone()) {
             trial.go_on_from(&last);
+            let view = trial.view.clone();
+            self.records.go_on_from(last.run, &view);
         }
+        let Some(trial) = self.trials.get_mut(&run) else { return };
         let primary = hello.primary.unwrap_or(hello.worker == "0");
         let speaker = Speaker { worker: hello.worker.clone(), primary, key: peer.key, last: None };
         trial.speakers.insert(conn, speaker);
@@ -161,6 +166,10 @@ impl Engine {
             trial.take_spec(&hello.spec);
             let progress = &mut trial.view_mut().progress;
             progress.hello.get_or_insert(now);
+        }
+        let view = trial.view.clone();
+        if self.records.introduce(&view) {
+            self.forget_fields();
         }
         self.conns.insert(conn, run);
         let stopped_before = before.as_ref().and_then(|b| b.stopped_by.clone());

@@ -24,7 +24,11 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Makes a rule ready.
     pub fn new(rule: &Arc<Rule>) -> Prepared {
-        let expr = promql::parse(&rule.expr).map_err(|problem| problem.message);
+        let expr = match &rule.stopper {
+            // It says what it has to say at every report.
+            Some(_) => Err("a rule over learning curves has no expression".to_string()),
+            None => promql::parse(&rule.expr).map_err(|problem| problem.message),
+        };
         let reads_trials = |s: &&Selector| {
             let named = |row: &table::MetricRow| {
                 s.matchers.iter().filter(|m| m.label == promql::NAME).all(|m| m.fits(row.name))
@@ -129,6 +133,7 @@ impl Engine {
         now: Moment,
     ) -> Result<Results, String> {
         let elements = match prepared.rule.evaluate {
+            _ if prepared.rule.stopper.is_some() => Vec::new(),
             Evaluate::Local => prepared.evaluate(&self.windows, at, &self.evaluation)?,
             Evaluate::Remote => self.remote_elements(&prepared.rule, now)?,
         };

@@ -62,7 +62,7 @@ impl Engine {
         }
         let Some(trial) = self.trials.get(&run) else { return };
         let value = trial.standings[index].active.iter().find(|a| a.firing).map_or(f64::NAN, |a| a.value);
-        let reason = super::reasons::reason(&rule, &trial.view, value);
+        let reason = super::reasons::reason(&rule, trial, &trial.standings[index], value);
         // Others may have been stopped since the rule asked: of two that fire in one tick the brakes may spare the second.
         match self.brake(run, &rule, now) {
             Some(Brake::Wait) => {}
@@ -91,6 +91,9 @@ impl Engine {
         let Some(trial) = self.trials.get(&run) else { return };
         let view = trial.view.clone();
         self.braking.count(rule, &view.experiment, now);
+        if let Some(record) = self.records.get_mut(run).filter(|_| rule.learns) {
+            record.stopped = true;
+        }
         self.begin(run, rule.name.clone(), reason.clone(), rule.ladder.clone(), now);
         let Some(group) = view.group.as_ref().filter(|_| rule.stop_group) else { return };
         let mates = self.living.iter().filter(|r| **r != run).filter(|r| {

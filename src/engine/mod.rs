@@ -1,7 +1,8 @@
 //! The decision function: an event comes in, effects go out. No I/O, no clock, no runtime.
 //!
-//! Reading order: [`Engine`] here, then `hello` (how trials begin), `progress` (what they report), `tick` (samples and gaps),
-//! `judge` (what rules say, and of whom), `rules` (states), `why` (explanations), `guard` (brakes), `ladder` (stops),
+//! Reading order: [`Engine`] here, then `hello` (how trials begin), `progress` (what they report), `records` (what is
+//! remembered of it), `learning` (rules over learning curves), `tick` (samples and gaps), `judge` (what rules say, and of whom),
+//! `rules` (states), `why` (explanations), `guard` (brakes), `ladder` (stops),
 //! `remote` (rules that are evaluated elsewhere), `ending`, `attempts`, `requests`.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -21,9 +22,11 @@ mod guard;
 mod hello;
 mod judge;
 mod ladder;
+mod learning;
 mod outside;
 mod progress;
 mod reasons;
+mod records;
 pub mod rehearsal;
 mod remote;
 mod requests;
@@ -39,10 +42,12 @@ mod tests;
 pub use attempts::LastAttempt;
 pub use ladder::MANUAL;
 
-use derived::{Curves, Demands};
+use derived::{Demands, Medians};
 use guard::Braking;
 use hello::FullName;
 use judge::Prepared;
+use learning::Learners;
+use records::Records;
 use remote::Elsewhere;
 use trial::{Identity, Sight, Trial};
 use why::Explain;
@@ -74,7 +79,11 @@ pub struct Engine {
     windows: Windows,
     /// What rules count beside.
     demands: Demands,
-    curves: Curves,
+    /// The curves of all trials.
+    records: Records,
+    /// Rules over them.
+    learners: Learners,
+    medians: Medians,
     /// Bounds of an evaluation.
     evaluation: promql::Limits,
     /// Nanoseconds of some clock, to measure what rules cost; replay passes one that stands still.
@@ -120,7 +129,9 @@ impl Engine {
             prepared: Arc::new([]),
             windows: Windows::default(),
             demands: Demands::default(),
-            curves: Curves::default(),
+            records: Records::default(),
+            learners: Learners::default(),
+            medians: Medians::default(),
             evaluation,
             meter,
             now,
@@ -265,7 +276,7 @@ impl Engine {
         self.equip(&mut trial, now);
         self.trials.insert(run, trial);
         self.living.push(run);
-        self.curves.leave_out(run);
+        self.records.know_in_part(&self.trials[&run].view);
         self.remember_attempt(run);
         match sight {
             Sight::Tree(root) => self.out.push(Effect::Track(run, root, self.trials[&run].uid)),

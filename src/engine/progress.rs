@@ -8,6 +8,8 @@ use crate::model::{
 
 use super::Engine;
 use super::derived::Demands;
+use super::learning::Learners;
+use super::records::Report;
 use super::trial::{Speaker, Trial, run_at};
 
 impl Engine {
@@ -54,11 +56,11 @@ impl Engine {
         let counts_reports = self.policy.rules.iter().any(|r| r.for_reports.is_some());
         for (name, step, value) in values {
             let Some(trial) = self.trials.get_mut(&run) else { return };
-            let Some(at) = trial.take_metric(name, step, value, most, &self.demands) else {
+            let Some(at) = trial.take_metric(name, step, value, most, (&self.demands, &self.learners)) else {
                 self.drop_one(DropReason::Metrics);
                 continue;
             };
-            self.draw(run, name, at, value);
+            self.learn(run, name, at, value, now);
             if counts_reports {
                 self.count_report(run, now);
             }
@@ -148,6 +150,7 @@ impl Trial {
         }
         progress.steps_total += grown;
         progress.epoch = step.epoch.or(progress.epoch);
+        self.epochs.take(progress.step, step.epoch);
         progress.target_steps = step.total_steps.or(progress.target_steps);
         if let Some(samples) = step.samples {
             progress.samples_total += samples.checked_sub(samples_seen).unwrap_or(samples);
@@ -163,9 +166,10 @@ impl Trial {
         step: Option<u64>,
         value: f64,
         most: usize,
-        demands: &Demands,
+        (demands, learners): (&Demands, &Learners),
     ) -> Option<Option<u64>> {
-        let mode = self.modes.get(name).copied().or_else(|| demands.mode(name));
+        let by_rules = || demands.mode(name).or_else(|| learners.mode(name));
+        let mode = self.modes.get(name).copied().or_else(by_rules);
         let view = Arc::make_mut(&mut self.view);
         if !view.metrics.contains_key(name) {
             if view.metrics.len() >= most {
@@ -194,6 +198,26 @@ impl Trial {
         Some(at)
     }
 
+    /// A value that it reports now, with where it stands on every axis.
+    pub(super) fn report(&self, step: Option<u64>, value: f64, now: Moment) -> Report {
+        let progress = &self.view.progress;
+        let share = |done: f64, total: Option<f64>| total.filter(|t| *t > 0.0).map(|total| done / total);
+        let at = step.map_or(f64::NAN, |s| s as f64);
+        let epoch = self.epochs.at(step);
+        let seen = |total: f64| if total > 0.0 { total } else { f64::NAN };
+        let by_steps = share(at, progress.target_steps.map(|t| t as f64)).filter(|f| f.is_finite());
+        Report {
+            step: at,
+            epoch,
+            samples: seen(progress.samples_total as f64),
+            fraction: by_steps.or(share(epoch, progress.total_epochs)).unwrap_or(f64::NAN),
+            elapsed: now.seconds_since(self.view.started),
+            cpu_seconds: seen(self.view.totals.cpu.first + self.view.totals.cpu.second),
+            number: f64::NAN,
+            value,
+        }
+    }
+
     /// A tick looks at the metrics: values that were held for it are let go at the tick after.
     pub(super) fn let_go_of_seen(&mut self) {
         if self.held.is_empty() {
@@ -208,6 +232,41 @@ impl Trial {
             }
             true
         });
+    }
+}
+
+/// Where on the axis of epochs a trial's steps lie: as its last two lines that said so.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Epochs {
+    /// Step and epoch.
+    before: Option<(f64, f64)>,
+    last: Option<(f64, f64)>,
+    /// What the line that is being read says.
+    line: Option<f64>,
+}
+
+impl Epochs {
+    /// A line begins.
+    fn take(&mut self, step: Option<u64>, epoch: Option<f64>) {
+        self.line = epoch;
+        if let (Some(step), Some(epoch)) = (step, epoch) {
+            (self.before, self.last) = (self.last, Some((step as f64, epoch)));
+        }
+    }
+
+    /// The epoch of a value that the line reports for a step; between two lines on the straight line that joins them. NaN
+    /// where it is not known.
+    fn at(&self, step: Option<u64>) -> f64 {
+        let step = step.map(|s| s as f64);
+        match (self.line, step, self.before, self.last) {
+            (Some(line), None, ..) => line,
+            (_, Some(step), _, Some((last, epoch))) if step == last => epoch,
+            (Some(_), Some(step), Some((s0, e0)), Some((s1, e1))) if s0 < step && step < s1 => {
+                e0 + (e1 - e0) * (step - s0) / (s1 - s0)
+            }
+            (Some(_), Some(step), None, Some((s1, e1))) if step < s1 => e1 * step / s1,
+            _ => f64::NAN,
+        }
     }
 }
 

@@ -1,13 +1,22 @@
 //! Reasons, in words.
 
-use crate::model::{Rule, TrialView};
+use crate::model::Rule;
 use crate::policy::template::{self, Facts};
 use crate::policy::words;
 
-/// Why a rule fires for a trial: its summary filled in, or its condition with the value seen.
-pub(super) fn reason(rule: &Rule, view: &TrialView, value: f64) -> String {
-    let label = |name: &str| view.labels.get(name).cloned();
-    told(rule, value, view.trial.as_str(), view.experiment.as_str(), &label)
+use super::rules::Standing;
+use super::trial::Trial;
+
+/// Why a rule fires for a trial: its summary filled in, what it said of the curve, or its condition with the value seen.
+pub(super) fn reason(rule: &Rule, trial: &Trial, standing: &Standing, value: f64) -> String {
+    let view = &trial.view;
+    match &standing.heard {
+        Some(heard) if rule.summary.is_none() => format!("{}: {}", rule.words, heard.words()),
+        _ => {
+            let label = |name: &str| view.labels.get(name).cloned();
+            told(rule, value, view.trial.as_str(), view.experiment.as_str(), &label)
+        }
+    }
 }
 
 /// The same of a trial that only series know.

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use crate::model::{Action, AlertView, Evaluate, Loudness, Moment, RemoteQuestion, Rule, RuleState, RunId};
 use crate::promql::{Element, Labels, NAME, Selector, Source};
 use crate::state::windows::{Fresh, MemoryRead, Need, Present};
+use crate::stopper::{Unknown, Verdict};
 
 use super::Engine;
 use super::derived::Demands;
 use super::judge::{About, Prepared, Results};
+use super::learning::{Heard, Learners};
 use super::reasons;
+use super::records::Facts;
 use super::trial::Trial;
 
 /// A label set for which a condition holds or held a moment ago.
@@ -46,6 +49,8 @@ pub(super) struct Standing {
     pub spared: Option<Moment>,
     /// A result named a trial as this one is called, and several experiments have one of that name.
     pub ambiguous: bool,
+    /// What a rule over learning curves said last.
+    pub heard: Option<Heard>,
 }
 
 impl Standing {
@@ -78,6 +83,24 @@ impl Standing {
         self.met = if met { self.met.saturating_add(1) } else { 0 };
     }
 
+    /// Takes what a rule over learning curves says at a report; between two places of decision what it said before stands.
+    pub fn hear(&mut self, heard: Heard) {
+        if heard.verdict != Verdict::NotDue {
+            self.count(matches!(heard.verdict, Verdict::Stop(_)));
+            self.heard = Some(heard);
+        }
+    }
+
+    /// What a rule over learning curves says as of now: the trial's own figure where it shall end; `None` where nobody can
+    /// say.
+    fn said(&self) -> Option<Option<f64>> {
+        match self.heard.as_ref().map(|h| &h.verdict) {
+            None | Some(Verdict::NotDue | Verdict::Unknown(Unknown::Grace) | Verdict::Continue(_)) => Some(None),
+            Some(Verdict::Unknown(_)) => None,
+            Some(Verdict::Stop(evidence)) => Some(Some(evidence.own)),
+        }
+    }
+
     /// Forgets what was pending or firing: data are missing, or nobody knows how long they held.
     pub fn forget(&mut self, state: RuleState, now: Moment) {
         self.active.clear();
@@ -99,20 +122,7 @@ impl Standing {
 
 /// Whether a rule is about a trial.
 pub(super) fn is_about(rule: &Rule, trial: &Trial) -> bool {
-    let view = &trial.view;
-    rule.filter.globs.iter().all(|(key, glob)| {
-        let value = match key.as_str() {
-            "experiment" => Some(view.experiment.as_str()),
-            "trial" => Some(view.trial.as_str()),
-            "group" => view.group.as_ref().map(|g| g.as_str()),
-            "fold" => view.fold.as_deref(),
-            other => match other.strip_prefix("param.") {
-                Some(param) => view.params.get(param).map(String::as_str),
-                None => view.labels.get(other).map(String::as_str),
-            },
-        };
-        value.is_some_and(|v| glob.is_match(v))
-    })
+    rule.filter.globs.is_empty() || Facts::of(&trial.view).pass(&rule.filter)
 }
 
 /// Whether the rule is still in its warmup for this trial.
@@ -162,6 +172,10 @@ impl Engine {
             (Some(Doubt::Skip), _) => return None,
             (Some(Doubt::Unsure(_)), _) | (None, Err(_)) => None,
             (None, Ok(_)) if warming_up(rule, trial, now) => Some((Vec::new(), false)),
+            (None, Ok(_)) if rule.stopper.is_some() => {
+                let own = trial.standings[index].said();
+                own.map(|own| (own.into_iter().map(|value| condemned(trial, value)).collect(), false))
+            }
             (None, Ok(results)) => {
                 let met = results.met.remove(&run).unwrap_or_default();
                 let known = !met.is_empty() || self.has_data(run, prepared);
@@ -210,6 +224,9 @@ impl Engine {
             return false;
         }
         let rule = &prepared.rule;
+        if rule.stopper.is_some() {
+            return matches!(trial.standings[index].said(), Some(Some(_)));
+        }
         match rule.evaluate {
             Evaluate::Remote => {
                 let results = self.results(prepared, &self.directory(), self.windows.time_after(now), now);
@@ -237,7 +254,9 @@ impl Engine {
     /// Counts a report towards `for_reports`: such a rule is about what was reported just now and nothing else.
     pub(super) fn count_report(&mut self, run: RunId, now: Moment) {
         let prepared = self.prepared.clone();
-        for (index, prepared) in prepared.iter().enumerate().filter(|(_, p)| p.rule.for_reports.is_some()) {
+        for (index, prepared) in
+            prepared.iter().enumerate().filter(|(_, p)| p.rule.for_reports.is_some() && p.rule.stopper.is_none())
+        {
             let Some(trial) = self.trials.get(&run).filter(|t| is_about(&prepared.rule, t)) else { continue };
             let source = Present { view: &trial.view, now };
             let met = !warming_up(&prepared.rule, trial, now)
@@ -252,7 +271,7 @@ impl Engine {
         let trial = &self.trials[&run];
         let active = trial.standings[index].strongest(now);
         let value = active.map_or(f64::NAN, |a| a.value);
-        reasons::reason(rule, &trial.view, value)
+        reasons::reason(rule, trial, &trial.standings[index], value)
     }
 
     /// What keeps a rule from judging a trial at this tick.
@@ -311,12 +330,13 @@ impl Engine {
         let question = |r: &Arc<Rule>| RemoteQuestion { rule: r.name.clone(), expr: r.expr.clone() };
         self.ask_elsewhere(remote.map(question).collect());
         self.demands = Demands::of(&self.prepared);
+        self.learners = Learners::of(&rules);
         let fresh = || Standing { since: now, ..Standing::default() };
         for run in &self.living {
             let Some(trial) = self.trials.get_mut(run) else { continue };
             self.demands.tidy(trial);
             let before = std::mem::take(&mut trial.standings);
-            let same = |new: &Rule| old.iter().position(|o| o.name == new.name && o.expr == new.expr);
+            let same = |new: &Rule| old.iter().position(|o| o.same_condition(new));
             trial.standings =
                 rules.iter().map(|r| same(r).and_then(|i| before.get(i).cloned()).unwrap_or_else(fresh)).collect();
             trial.confirming = None;
@@ -327,6 +347,12 @@ impl Engine {
     pub(super) fn equip(&self, trial: &mut Trial, now: Moment) {
         trial.standings = vec![Standing { since: now, ..Standing::default() }; self.policy.rules.len()];
     }
+}
+
+/// A trial that a rule over learning curves condemns, as a result about it.
+fn condemned(trial: &Trial, value: f64) -> Element {
+    let who = [("experiment", trial.view.experiment.as_str()), ("trial", trial.view.trial.as_str())];
+    Element { labels: Labels::new(who), value }
 }
 
 /// What keeps a rule from judging.

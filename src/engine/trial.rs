@@ -8,6 +8,7 @@ use crate::model::{
     TrialView,
 };
 
+use super::progress::Epochs;
 use super::rules::Standing;
 use super::stop::Stop;
 
@@ -58,6 +59,8 @@ pub(super) struct Trial {
     pub counted: Option<u64>,
     /// Samples at the last report.
     pub samples_seen: u64,
+    /// Where its epochs lie.
+    pub epochs: Epochs,
     /// Wall seconds by phase since CPU was last shared out.
     pub unshared: BTreeMap<String, f64>,
     /// Since when the phase counts into `unshared`.
@@ -154,6 +157,7 @@ impl Trial {
             start_step: 0,
             counted: None,
             samples_seen: 0,
+            epochs: Epochs::default(),
             unshared: BTreeMap::new(),
             phase_counted: now,
             cpu_shared: 0.0,

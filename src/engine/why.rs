@@ -3,11 +3,13 @@
 use crate::model::{Action, Evaluate, Moment, PartView, Rule, RuleState, RuleView};
 use crate::policy::words;
 use crate::promql::{self, Element, EvalError, Value};
+use crate::stopper::End;
 
 use super::Engine;
 use super::guard::Brake;
 use super::judge::Prepared;
 use super::ladder::WEIGHED_AGAIN;
+use super::learning::Rival;
 use super::rules::{Doubt, Standing, is_about, warming_up};
 use super::trial::Trial;
 
@@ -26,14 +28,24 @@ const SHOWN: usize = 8;
 impl Engine {
     /// The rules as they stand for a trial; with their reasons where a person asks.
     pub(super) fn rule_views(&self, trial: &Trial, explain: Explain) -> Vec<RuleView> {
-        let about = self.prepared.iter().zip(&trial.standings).filter(|(p, _)| is_about(&p.rule, trial));
-        about.map(|(prepared, standing)| self.rule_view(trial, prepared, standing, explain)).collect()
+        let all = self.prepared.iter().zip(&trial.standings).enumerate();
+        let about = all.filter(|(_, (prepared, _))| is_about(&prepared.rule, trial));
+        about.map(|(place, (prepared, standing))| self.rule_view(trial, (place, prepared), standing, explain)).collect()
     }
 
-    fn rule_view(&self, trial: &Trial, prepared: &Prepared, standing: &Standing, explain: Explain) -> RuleView {
+    fn rule_view(
+        &self,
+        trial: &Trial,
+        (place, prepared): (usize, &Prepared),
+        standing: &Standing,
+        explain: Explain,
+    ) -> RuleView {
         let (rule, state, since) = (prepared.rule.name.clone(), standing.state, standing.since);
         let (why, parts) = match explain {
             Explain::No => (String::new(), Vec::new()),
+            Explain::Yes if prepared.rule.stopper.is_some() => {
+                (self.why(trial, &prepared.rule, standing), self.rivals(trial, place))
+            }
             Explain::Yes => (self.why(trial, &prepared.rule, standing), self.parts(trial, prepared)),
         };
         RuleView { rule, state, since, why, parts }
@@ -54,6 +66,9 @@ impl Engine {
                 trial.view.trial
             );
         }
+        if rule.stopper.is_some() {
+            return self.why_of_curve(trial, rule, standing, now);
+        }
         let strongest = standing.active.iter().min_by_key(|a| a.since);
         match (standing.state, strongest) {
             (RuleState::Unknown, _) if rule.evaluate == Evaluate::Remote => {
@@ -73,6 +88,16 @@ impl Engine {
                     None => seen,
                 }
             }
+        }
+    }
+
+    /// What a rule over learning curves said last.
+    fn why_of_curve(&self, trial: &Trial, rule: &Rule, standing: &Standing, now: Moment) -> String {
+        let Some(heard) = &standing.heard else { return format!("{}: no report that it could judge", rule.words) };
+        let said = format!("{}: {}", rule.words, heard.words());
+        match (standing.state, self.held_back(trial, rule, standing, now)) {
+            (RuleState::Firing, Some(why)) => format!("{said}; not done: {why}"),
+            _ => said,
         }
     }
 
@@ -107,6 +132,25 @@ impl Engine {
             text: part.text,
         };
         told.map(view).collect()
+    }
+
+    /// The trials with which a rule over learning curves compares this one, the best first.
+    fn rivals(&self, trial: &Trial, place: usize) -> Vec<PartView> {
+        let rivals = self.learners.rivals(place, trial.run());
+        let more = rivals.len().saturating_sub(SHOWN);
+        let view = |rival: Rival| {
+            let standing = match rival.end {
+                End::Running => "running",
+                End::Complete => "finished",
+                End::Cut => "cut short",
+            };
+            PartView { depth: 1, text: format!("{} ({standing})", rival.name), value: words::number(rival.value) }
+        };
+        let mut parts: Vec<PartView> = rivals.into_iter().take(SHOWN).map(view).collect();
+        if more > 0 {
+            parts.push(PartView { depth: 1, text: format!("and {more} more"), value: String::new() });
+        }
+        parts
     }
 
     /// What a part gave at the last tick: of the values with labels those of the trial and those of no trial.

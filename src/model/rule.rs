@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Ladder, Limits, RemoteServer, Shorthand};
+use super::{Ladder, Limits, RemoteServer, Shorthand, StopperSpec};
 
 /// What a firing rule does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Rule {
     pub expr: Arc<str>,
     /// The same as it was written, where it was written in the shorthand; reasons are told from it.
     pub shorthand: Option<Shorthand>,
+    /// A rule over learning curves in place of an expression, which is empty then.
+    pub stopper: Option<Arc<StopperSpec>>,
     /// The condition in words, for reasons: `memory > 512 MiB`; PromQL as it is.
     pub words: String,
     /// In which unit its values are, for reasons.
@@ -75,6 +77,8 @@ pub struct Rule {
     pub ladder: Arc<Ladder>,
     /// Only say what it would do.
     pub observe: bool,
+    /// The share of runs that it spares, 0 to 1, so that somebody learns what they would have become.
+    pub holdout: f64,
     /// At most so many stops in so many nanoseconds, per experiment.
     pub max_stops: Option<(u32, u64)>,
     /// Before the first rung the condition must hold with proportional memory in place of RSS - shared, too.
@@ -85,6 +89,16 @@ pub struct Rule {
     pub stop_group: bool,
     /// Template of the reason, with `{{ value | bytes }}` and the like.
     pub summary: Option<String>,
+}
+
+impl Rule {
+    /// Whether it is the same rule with the same condition: across a reload its states go on.
+    pub fn same_condition(&self, other: &Rule) -> bool {
+        self.name == other.name
+            && self.expr == other.expr
+            && self.evaluate == other.evaluate
+            && self.stopper == other.stopper
+    }
 }
 
 /// A unit in which values are told.

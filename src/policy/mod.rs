@@ -37,6 +37,7 @@ mod load;
 mod names;
 mod reads;
 mod rules;
+mod stoppers;
 mod syntax;
 mod trend;
 mod units;

@@ -11,18 +11,41 @@ use super::ladders::Ladders;
 use super::names::HOST;
 use super::reads::Reads;
 use super::syntax::RuleFile;
-use super::{Context, condition, explain, remote, template, units, words};
-use crate::model::{Action, Evaluate, Filter, Ladder, Rule, SECOND, Scope, Shorthand};
+use super::{Context, condition, explain, remote, stoppers, template, units, words};
+use crate::model::{Action, Evaluate, Filter, Ladder, Measure, Rule, SECOND, Scope, Shorthand, StopperSpec};
 use crate::promql::{self, Expr, Node, Shift};
 
 /// How long `serial` waits after a stop where `settle` says nothing: long enough for the host's readings to show it.
 const SETTLE: u64 = 5 * SECOND;
 
-/// What must hold, as it is evaluated and as it is told.
-struct Condition {
-    text: String,
-    parsed: Expr,
-    shorthand: Option<Shorthand>,
+/// What must hold.
+enum Condition {
+    Promql { text: String, parsed: Expr, shorthand: Option<Shorthand> },
+    Curves(Arc<StopperSpec>),
+}
+
+impl Condition {
+    fn parsed(&self) -> Option<&Expr> {
+        match self {
+            Condition::Promql { parsed, .. } => Some(parsed),
+            Condition::Curves(_) => None,
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Condition::Promql { text, shorthand, .. } => {
+                shorthand.as_ref().map_or_else(|| one_line(text), words::condition)
+            }
+            Condition::Curves(spec) => stoppers::words(spec),
+        }
+    }
+
+    /// What it reads: a curve is what the trainer measured.
+    fn reads(&self) -> Reads {
+        let curves = Reads { looks_back_ns: 0, heartbeats: false, learning: true };
+        self.parsed().map_or(curves, Reads::of)
+    }
 }
 
 /// Compiles a rule; `None` where it has no meaning. All its findings are made all the same.
@@ -32,29 +55,37 @@ pub(super) fn compile(file: &File, context: &Context, ladders: &Ladders, read: &
     let condition = condition(file, Terms { context, scope, evaluate }, read);
     let filter = filter(file, read);
     let action = action(file, read);
-    let ladder = ladder(file, ladders, read, condition.as_ref().map(|c| &c.parsed));
+    let ladder = ladder(file, ladders, read, condition.as_ref().and_then(Condition::parsed));
     let max_stops = max_stops(file, read);
     let serial_ns = serial(file, read);
     let confirm_proportional = confirm(file, read);
     summary(file, read);
-    if let Some(condition) = &condition {
-        for_reports(file, read, &condition.parsed);
+    if let Some(parsed) = condition.as_ref().and_then(Condition::parsed) {
+        for_reports(file, read, parsed);
     }
+    let holdout = holdout(file, read, condition.as_ref().map(Condition::reads));
     if action == Action::Warn {
         idle_keys(file, read);
     }
     let ns = |d: &Option<Spanned<u64>>| d.as_ref().map_or(0, |d| *d.get_ref());
     let flag = |f: &Option<Spanned<bool>>| f.as_ref().is_some_and(|f| *f.get_ref());
     let condition = condition?;
-    let reads = Reads::of(&condition.parsed);
-    let words = condition.shorthand.as_ref().map_or_else(|| one_line(&condition.text), words::condition);
+    let reads = condition.reads();
+    let words = condition.words();
+    let measure = condition.parsed().map_or(Measure::Plain, expression::measure);
+    let (text, shorthand, stopper) = match condition {
+        Condition::Promql { text, shorthand, .. } => (text, shorthand, None),
+        Condition::Curves(spec) => (String::new(), None, Some(spec)),
+    };
     Some(Rule {
         name: name?.into(),
         place: (file.path.clone(), file.line(&read.span)),
         words,
-        measure: expression::measure(&condition.parsed),
-        expr: condition.text.into(),
-        shorthand: condition.shorthand,
+        measure,
+        expr: text.into(),
+        shorthand,
+        stopper,
+        holdout,
         scope,
         evaluate,
         looks_back_ns: reads.looks_back_ns,
@@ -82,8 +113,17 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// `expr`, or the shorthand as PromQL.
+/// `expr`, the shorthand as PromQL, or `stopper`.
 fn condition(file: &File, terms: Terms<'_>, read: &RuleFile) -> Option<Condition> {
+    if let Some((span, spec)) = &read.stopper {
+        if read.expr.is_some() || condition::is_there(&read.condition) {
+            let hint = "one rule, one condition: give the other one a rule of its own";
+            file.error("two-conditions", span.clone(), "`stopper` stands beside another condition", hint);
+            return None;
+        }
+        idle_beside_stopper(file, read);
+        return spec.clone().map(|spec| Condition::Curves(Arc::new(spec)));
+    }
     if let Some(expr) = &read.expr {
         if condition::is_there(&read.condition) {
             let hint = "say it in one of the two; `check --explain` prints the shorthand as PromQL";
@@ -91,12 +131,12 @@ fn condition(file: &File, terms: Terms<'_>, read: &RuleFile) -> Option<Condition
             return None;
         }
         let Expression { text, parsed } = expression::compile(file, terms, expr)?;
-        return Some(Condition { text, parsed, shorthand: None });
+        return Some(Condition::Promql { text, parsed, shorthand: None });
     }
     let shorthand = condition::compile(file, terms.context, &read.condition)?;
     let text = explain::explain(&shorthand);
     match promql::parse(&text) {
-        Ok(parsed) => Some(Condition { text, parsed, shorthand: Some(shorthand) }),
+        Ok(parsed) => Some(Condition::Promql { text, parsed, shorthand: Some(shorthand) }),
         Err(problem) => {
             let message = format!("this condition has no meaning as PromQL: {} ({text})", problem.message);
             file.error("no-condition", read.span.clone(), message, "please report this file");
@@ -272,6 +312,31 @@ fn for_reports(file: &File, read: &RuleFile, condition: &Expr) {
         let hint = "write for = \"5s\": how long the condition must hold";
         file.error("bad-value", reports.span(), format!("`for_reports`: {why}"), hint);
     }
+}
+
+/// What a rule over learning curves has no use for.
+fn idle_beside_stopper(file: &File, read: &RuleFile) {
+    let idle = [("scope", &read.scope), ("evaluate", &read.evaluate), ("confirm", &read.confirm)];
+    for (key, span) in idle.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?.span()))) {
+        let message = format!("`{key}` is not for a rule over learning curves");
+        file.error("bad-value", span, message, "a stopper is about the trial whose curve it judges: leave the key out");
+    }
+}
+
+/// The share of runs that a learning rule spares.
+fn holdout(file: &File, read: &RuleFile, reads: Option<Reads>) -> f64 {
+    let Some(holdout) = &read.holdout else { return 0.0 };
+    let share = units::share(holdout.get_ref()).ok().filter(|share| (0.0..1.0).contains(share));
+    let Some(share) = share else {
+        let hint = "write holdout = 0.05: one of twenty runs is spared, to see what it would have become";
+        file.error("bad-value", holdout.span(), "`holdout` must be a share from 0 to below 1", hint);
+        return 0.0;
+    };
+    if reads.is_some_and(|reads| !reads.learning) {
+        let hint = "leave it out: whoever is spared by a rule on the system can take the host down";
+        file.error("bad-value", holdout.span(), "`holdout` is only for learning rules", hint);
+    }
+    share
 }
 
 /// A rule that only warns stops nobody.

@@ -6,8 +6,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::file::{File, Scalar, Table, kind};
-use super::remote;
-use crate::model::RemoteServer;
+use super::{remote, stoppers};
+use crate::model::{RemoteServer, StopperSpec};
 
 /// A policy file, read but not understood.
 #[derive(Default)]
@@ -28,6 +28,9 @@ pub(super) struct RuleFile {
     pub(super) scope: Option<Spanned<String>>,
     pub(super) evaluate: Option<Spanned<String>>,
     pub(super) confirm: Option<Spanned<String>>,
+    /// Where it stands, and what it says where that has a meaning.
+    pub(super) stopper: Option<(Range<usize>, Option<StopperSpec>)>,
+    pub(super) holdout: Option<Spanned<Scalar>>,
     pub(super) condition: ConditionFile,
     pub(super) hold: Option<Spanned<u64>>,
     pub(super) keep_firing: Option<Spanned<u64>>,
@@ -106,12 +109,6 @@ pub(super) struct RemoteFile {
     pub(super) server: Option<RemoteServer>,
 }
 
-/// Keys of a rule that later versions bring, and what does the work until then.
-const LATER: [(&str, &str); 2] = [
-    ("stopper", "stop by a threshold until then: metric = \"val_loss\", above = 10, warmup = \"10m\""),
-    ("holdout", "leave it out; to stop nobody by this rule write observe = true"),
-];
-
 /// Reads the tables of a policy file; everything that cannot be is found.
 pub(super) fn read(file: &File) -> PolicyFile {
     let text = file.text.clone();
@@ -134,7 +131,6 @@ pub(super) fn read(file: &File) -> PolicyFile {
 }
 
 fn rule(file: &File, table: Table<'_>) -> RuleFile {
-    let later = LATER.iter().filter(|(key, hint)| table.later(key, hint)).count() > 0;
     let read = RuleFile {
         span: table.span.clone(),
         name: table.text("name", "\"memory-cap\""),
@@ -143,7 +139,11 @@ fn rule(file: &File, table: Table<'_>) -> RuleFile {
         scope: table.text("scope", "\"experiment\""),
         evaluate: table.text("evaluate", "\"local\""),
         confirm: table.text("confirm", "\"pss\""),
-        condition: keys_of_condition(file, &table, later || table.attempts(&["expr"])),
+        condition: keys_of_condition(file, &table, table.attempts(&["expr", "stopper"])),
+        stopper: table
+            .table("stopper", "a stopper", "{ kind = \"median\", metric = \"val_accuracy\", mode = \"max\" }")
+            .map(|t| (t.span.clone(), stoppers::read(file, t))),
+        holdout: table.scalar("holdout", "0.05"),
         hold: table.duration("for", "\"5s\""),
         keep_firing: table.duration("keep_firing_for", "\"1m\""),
         for_reports: table.count("for_reports", 1, "3"),

@@ -105,6 +105,12 @@ pub enum Unknown {
     Folds,
     /// The metric that it reads beside is not reported.
     Beside,
+    /// Which way the metric is better is not known, or trials contradict each other.
+    Mode,
+    /// The report does not say where on the axis it is.
+    Place,
+    /// Only a part of the trial's curve is known: the rest came while nobody listened.
+    Partial,
 }
 
 /// What a verdict rests on; numbers as they were reported.
@@ -130,6 +136,11 @@ pub struct Evidence {
 pub trait Stopper: std::fmt::Debug + Send + Sync {
     /// What it says of a trial at a report.
     fn decide(&self, case: &mut Case<'_>) -> Verdict;
+
+    /// Whether it must know which way the metric is better.
+    fn is_directed(&self) -> bool {
+        true
+    }
 
     /// What it reads of the others here, for `explain`: who, and the figures.
     fn population(&self) -> Option<(Population, Quantity)> {

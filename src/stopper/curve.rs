@@ -66,6 +66,13 @@ impl Curve {
         self.points.last()
     }
 
+    /// Where the report before the last and where the last one is.
+    pub fn way(&self) -> Option<(Option<f64>, f64)> {
+        let last = self.points.len().checked_sub(1)?;
+        let before = last.checked_sub(1).map(|i| self.points[i].at);
+        Some((before, self.points[last].at))
+    }
+
     /// Whether it has come to `at`.
     pub fn reached(&self, at: f64) -> bool {
         self.last().is_some_and(|last| last.at >= at)

@@ -262,6 +262,19 @@ impl Field {
         Ranked::new(self.columns.entry(key).insert_entry(column).into_mut(), but, own)
     }
 
+    /// The same as a list of values and units, the best first, for people.
+    pub fn listed(&self, population: Population, quantity: Quantity, at: f64, but: usize) -> Vec<(f64, usize)> {
+        let others = (0..self.units.len()).filter(|unit| *unit != but);
+        let mut found: Vec<(f64, usize)> = others
+            .filter_map(|unit| match self.counts(population, quantity, at, unit) {
+                Fold::Value(value) => Some((value, unit)),
+                Fold::NotYet | Fold::Never => None,
+            })
+            .collect();
+        found.sort_by(|a, b| b.0.total_cmp(&a.0));
+        found
+    }
+
     /// What a unit puts into a column: its value, nothing ever, or nothing yet.
     fn counts(&self, population: Population, quantity: Quantity, at: f64, unit: usize) -> Fold {
         let standing = self.standing(unit);

@@ -41,6 +41,10 @@ impl Threshold {
 }
 
 impl Stopper for Threshold {
+    fn is_directed(&self) -> bool {
+        false
+    }
+
     fn decide(&self, case: &mut Case<'_>) -> Verdict {
         self.judge(case).unwrap_or_else(Verdict::Unknown)
     }

@@ -52,6 +52,13 @@ impl Unknown {
             Unknown::Value => "the trial has no value that could be compared".to_owned(),
             Unknown::Reports(are, needed) => format!("{are} reports, it takes {needed}"),
             Unknown::Folds => "it compares folds, and not every trial says its group and fold".to_owned(),
+            Unknown::Mode => {
+                "which way the metric is better is not known (objective, modes, or mode in the rule), or trials \
+                              contradict each other"
+                    .to_owned()
+            }
+            Unknown::Place => "the report does not say where on the axis it is".to_owned(),
+            Unknown::Partial => "only a part of its curve is known: the rest came while nobody listened".to_owned(),
             Unknown::Beside => "a metric that it reads beside is not reported".to_owned(),
         }
     }

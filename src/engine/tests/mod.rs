@@ -4,6 +4,7 @@ mod elsewhere;
 mod gaps;
 mod hellos;
 mod ladders;
+mod learning;
 mod promql;
 mod reports;
 mod states;
@@ -45,6 +46,8 @@ pub fn promql_rule(name: &str, expr: &str) -> Rule {
         name: name.into(),
         place: ("test.toml".into(), 1),
         expr: expr.into(),
+        stopper: None,
+        holdout: 0.0,
         shorthand: None,
         words: name.to_string(),
         measure: Measure::Plain,

@@ -1,0 +1,180 @@
+//! Rules over learning curves: who is compared with whom, and what comes of it.
+
+use std::path::Path;
+
+use super::*;
+use crate::policy;
+
+/// The rules of a policy text, without the guard.
+fn rules(text: &str) -> Vec<Rule> {
+    let (policy, _) = policy::parse(text, Path::new("p.toml"), &policy::Context::default()).expect("a sound policy");
+    policy.rules.iter().map(|rule| (**rule).clone()).collect()
+}
+
+fn scene(text: &str) -> Scene {
+    Scene::new(rules(text))
+}
+
+const VIZIER: &str = r#"
+[[rule]]
+name    = "median"
+stopper = { kind = "median", metric = "acc", mode = "max", min_peers = 3 }
+"#;
+
+/// A trial of a client that no process is seen of: it may be asked to stop.
+struct Client {
+    conn: u64,
+    run: u128,
+}
+
+impl Client {
+    fn new(scene: &mut Scene, n: u128, name: &str, spec: TrialSpec) -> Client {
+        let spec = TrialSpec { trial: Some(Name::new(name).unwrap()), ..spec };
+        let hello = Hello { spec, worker: "0".into(), ..Hello::default() };
+        let conn = n as u64;
+        scene.hello_as(conn, n, Peer { uid: 1000, key: None, position: Position::Outside }, hello);
+        Client { conn, run: n }
+    }
+
+    /// Reports at steps 1, 2, ..., a tick after each; the step at which it was asked to stop.
+    fn reports(&self, scene: &mut Scene, values: &[f64]) -> Option<usize> {
+        scene.ticks(2, &[]);
+        for (i, value) in values.iter().enumerate() {
+            scene.report(self.conn, i as u64 + 1, &[("acc", *value)]);
+            scene.take();
+            scene.ticks(1, &[]);
+            if !asks(&scene.take()).is_empty() {
+                return Some(i + 1);
+            }
+        }
+        None
+    }
+
+    fn done(&self, scene: &mut Scene) {
+        scene.say(self.conn, Said::Done(Done { status: DoneStatus::Completed, metrics: vec![] }));
+    }
+
+    fn why(&self, scene: &mut Scene) -> String {
+        let view = scene.engine.trials[&run(self.run)].clone();
+        scene.engine.rule_views(&view, super::why::Explain::Yes)[0].why.clone()
+    }
+}
+
+/// The golden vector of the dialects: three complete trials, then one that falls behind.
+fn three(scene: &mut Scene) {
+    let all = [("a", [0.5, 0.6, 0.7, 0.8]), ("b", [0.4, 0.5, 0.6, 0.7]), ("c", [0.2, 0.3, 0.4, 0.5])];
+    for (i, (name, values)) in all.iter().enumerate() {
+        let client = Client::new(scene, i as u128 + 1, name, TrialSpec::default());
+        assert_eq!(client.reports(scene, values), None);
+        client.done(scene);
+    }
+}
+
+const BEHIND: [f64; 4] = [0.45, 0.45, 0.5, 0.48];
+
+#[test]
+fn a_trial_that_falls_behind_the_median_is_asked_to_stop_with_the_figures() {
+    let mut scene = scene(VIZIER);
+    three(&mut scene);
+    let x = Client::new(&mut scene, 9, "x", TrialSpec::default());
+    scene.ticks(2, &[]);
+    assert_eq!(x.reports(&mut scene, &BEHIND), Some(4));
+    let reason = scene.view(9).stop.as_ref().unwrap().reason.clone();
+    assert!(reason.contains("0.5") && reason.contains("0.55") && reason.contains("step 4"), "{reason}");
+}
+
+#[test]
+fn trials_that_left_metrics_are_peers_all_the_same() {
+    let settings = Settings { ended_retention_ns: 0, ..Settings::default() };
+    let mut scene = Scene::with(settings, rules(VIZIER), None);
+    three(&mut scene);
+    scene.ticks(2, &[]);
+    assert!(scene.engine.snapshot().trials.is_empty());
+    let x = Client::new(&mut scene, 9, "x", TrialSpec::default());
+    assert_eq!(x.reports(&mut scene, &BEHIND), Some(4));
+}
+
+#[test]
+fn peers_are_of_the_experiment_of_the_user_and_of_where() {
+    let text = VIZIER.to_string() + "where = { kind = \"svm\" }\n";
+    let svm = || TrialSpec { labels: [("kind".to_string(), "svm".to_string())].into(), ..TrialSpec::default() };
+    let mut scene = scene(&text);
+    three(&mut scene);
+    let x = Client::new(&mut scene, 9, "x", svm());
+    assert_eq!(x.reports(&mut scene, &BEHIND), None, "the others are no svm");
+    assert!(x.why(&mut scene).contains("0 to compare with"), "{}", x.why(&mut scene));
+    let y = Client::new(&mut scene, 10, "y", TrialSpec::default());
+    assert_eq!(y.reports(&mut scene, &[0.0, 0.0]), None, "the rule is not about it");
+}
+
+#[test]
+fn an_earlier_attempt_is_no_peer_of_its_own_trial() {
+    let mut scene = scene(&VIZIER.replace("min_peers = 3", "min_peers = 1"));
+    let first = Client::new(&mut scene, 1, "x", TrialSpec::default());
+    first.reports(&mut scene, &[0.9, 0.9]);
+    first.done(&mut scene);
+    let again = Client::new(&mut scene, 2, "x", TrialSpec::default());
+    assert_eq!(again.reports(&mut scene, &[0.1, 0.1]), None);
+    again.done(&mut scene);
+    let other = Client::new(&mut scene, 3, "y", TrialSpec::default());
+    assert_eq!(other.reports(&mut scene, &[0.2, 0.05]), None, "the attempt that counts is the second");
+    let worst = Client::new(&mut scene, 4, "z", TrialSpec::default());
+    assert_eq!(worst.reports(&mut scene, &[0.05]), Some(1));
+}
+
+#[test]
+fn epochs_are_compared_where_everybody_reports_them_else_steps() {
+    let mut scene = scene(&VIZIER.replace("min_peers = 3", "min_peers = 1"));
+    let line = |step, epoch, value| Step {
+        step: Some(step),
+        epoch,
+        metrics: vec![("acc".to_string(), value)],
+        ..Step::default()
+    };
+    let a = Client::new(&mut scene, 1, "a", TrialSpec::default());
+    for epoch in 1..=4u32 {
+        scene.step(a.conn, line(u64::from(epoch) * 100, Some(f64::from(epoch)), 0.5 + 0.1 * f64::from(epoch)));
+    }
+    a.done(&mut scene);
+    // Half the steps an epoch: at epoch 2 it stands at step 100, where `a` had its first.
+    let b = Client::new(&mut scene, 2, "b", TrialSpec::default());
+    scene.ticks(2, &[]);
+    scene.step(b.conn, line(100, Some(2.0), 0.62));
+    scene.ticks(1, &[]);
+    let reason = asks(&scene.take()).pop().expect("worse than the mean of 0.6 and 0.7").reason;
+    assert!(reason.contains("epoch 2") && reason.contains("0.65"), "{reason}");
+    // The third says no epoch: now steps are compared, and at step 100 it is not worse than 0.6 and 0.62.
+    let c = Client::new(&mut scene, 3, "c", TrialSpec::default());
+    scene.ticks(2, &[]);
+    scene.step(c.conn, line(100, None, 0.63));
+    scene.ticks(1, &[]);
+    assert!(asks(&scene.take()).is_empty());
+    assert!(c.why(&mut scene).contains("step 100"), "{}", c.why(&mut scene));
+}
+
+#[test]
+fn a_share_needs_the_whole_and_nobody_guesses_it() {
+    let mut scene = scene(&VIZIER.replace("min_peers = 3", "min_peers = 1, grace = \"50 %\""));
+    three(&mut scene);
+    let x = Client::new(&mut scene, 9, "x", TrialSpec::default());
+    assert_eq!(x.reports(&mut scene, &BEHIND), None);
+    assert!(x.why(&mut scene).contains("how long"), "{}", x.why(&mut scene));
+    let y = Client::new(&mut scene, 10, "y", TrialSpec { total_steps: Some(4), ..TrialSpec::default() });
+    assert_eq!(y.reports(&mut scene, &[0.1, 0.1]), Some(2), "not at its first report: half is the grace");
+}
+
+#[test]
+fn the_guard_counts_every_trial_of_the_experiment_also_those_that_left() {
+    let guard = Guard { max_share: 0.5, after: 2, keep_best: 0 };
+    let settings = Settings { ended_retention_ns: 0, ..Settings::default() };
+    let text = "[[rule]]\nname = \"low\"\nstopper = { kind = \"threshold\", metric = \"acc\", below = 0.5 }\n";
+    let mut scene = Scene::with(settings, rules(text), Some(guard));
+    let mut stopped = Vec::new();
+    for n in 1..=6u128 {
+        let client = Client::new(&mut scene, n, &format!("t{n}"), TrialSpec::default());
+        stopped.push(client.reports(&mut scene, &[0.1]).is_some());
+        client.done(&mut scene);
+    }
+    // One of one (too few to count), then never more than half of all that were there.
+    assert_eq!(stopped, [true, false, false, true, false, true]);
+}
