@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::journal::Format;
 
+use super::First;
 use super::history::Report;
 
 /// A source as it was read.
@@ -21,6 +22,22 @@ pub(super) struct Source {
     pub trials: Vec<Past>,
     /// What a person should know of how it was read.
     pub remarks: Vec<String>,
+}
+
+impl Source {
+    /// Leaves out what was reported at step 0, where that is asked for.
+    pub fn begin_at(&mut self, first: First) {
+        if first == First::Counts {
+            return;
+        }
+        let mut left_out = 0;
+        for past in &mut self.trials {
+            let before = past.reports.len();
+            past.reports.retain(|report| report.step != Some(0));
+            left_out += before - past.reports.len();
+        }
+        self.remarks.push(format!("{left_out} reports of step 0 are left out"));
+    }
 }
 
 /// A trial as a source has it.

@@ -47,7 +47,7 @@ pub(super) fn settle(mut source: Source, ask: &Ask) -> Result<History, Trouble> 
     match times {
         Times::MadeUp => remarks
             .extend(times::make_up(&mut trials).map_err(|(message, hint)| Trouble::new(&source.place, message, hint))?),
-        Times::Recorded => trials.iter_mut().for_each(times::straighten),
+        Times::Recorded => times::straighten(&mut trials),
     }
     let Source { place, format, metrics, .. } = source;
     Ok(History { source: place, format, times, objective: ask.objective(), metrics, trials, remarks })

@@ -40,17 +40,23 @@ fn last(trial: &Ended) -> u64 {
 }
 
 /// Time only goes on, and a trial lives from before its first report until after its last.
-pub(super) fn straighten(trial: &mut Ended) {
-    let mut now = i64::MIN;
-    for report in &mut trial.reports {
-        now = report.at.map_or(now, |at| at.max(now));
-        report.at = Some(now);
+pub(super) fn straighten(trials: &mut [Ended]) {
+    let told = trials.iter().flat_map(|trial| trial.reports.iter().filter_map(|report| report.at));
+    let began = trials.iter().map(|trial| trial.began).filter(|at| *at != i64::MAX);
+    // For a trial of which no time is known at all.
+    let start = told.chain(began).min().unwrap_or(MADE_UP_FROM);
+    for trial in trials {
+        let mut now = i64::MIN;
+        for report in &mut trial.reports {
+            now = report.at.map_or(now, |at| at.max(now));
+            report.at = Some(now);
+        }
+        let first = trial.reports.first().and_then(|report| report.at).unwrap_or(i64::MAX);
+        trial.began = trial.began.min(first);
+        if trial.began == i64::MAX {
+            trial.began = trial.ended.max(start);
+        }
+        // Without a word of its end it is known up to its last report.
+        trial.ended = trial.ended.max(now).max(trial.began);
     }
-    let first = trial.reports.first().and_then(|report| report.at);
-    trial.began = first.map_or(trial.began, |first| trial.began.min(first));
-    if trial.began == i64::MAX {
-        trial.began = trial.ended.max(MADE_UP_FROM);
-    }
-    // Without a word of its end it is known up to its last report.
-    trial.ended = trial.ended.max(now).max(trial.began);
 }

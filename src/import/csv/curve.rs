@@ -1,7 +1,5 @@
 //! Which columns of a wide table are the curve, and which step each of them is.
 
-use globset::GlobMatcher;
-
 use super::table::Table;
 use crate::import::{Ask, First, Trouble};
 
@@ -10,32 +8,27 @@ use crate::import::{Ask, First, Trouble};
 pub(super) struct Curve(pub Vec<(usize, u64)>);
 
 impl Curve {
+    /// The chosen columns in the order of their steps.
+    ///
+    /// # Errors
+    /// Their order cannot be told; none is left.
+    pub fn of(table: &Table, chosen: &[usize], ask: &Ask) -> Result<Curve, Trouble> {
+        let mut columns = numbered(table, chosen)?;
+        if ask.first == First::Skipped && !columns.is_empty() {
+            let (_, first) = columns.remove(0);
+            columns.iter_mut().for_each(|(_, step)| *step -= first);
+        }
+        if columns.is_empty() {
+            let message = "--skip-first leaves no column of the curve";
+            return Err(Trouble::new(table.path.display(), message, "choose more columns with --columns"));
+        }
+        Ok(Curve(columns))
+    }
+
     /// The last step.
     pub fn total(&self) -> u64 {
         self.0.last().map_or(0, |(_, step)| *step)
     }
-}
-
-/// Finds the columns that `--columns` chooses.
-///
-/// # Errors
-/// It chooses none, or columns whose order cannot be told.
-pub(super) fn find(table: &Table, glob: &GlobMatcher, ask: &Ask) -> Result<Curve, Trouble> {
-    let chosen: Vec<usize> = (0..table.header.len()).filter(|column| glob.is_match(&table.header[*column])).collect();
-    if chosen.is_empty() {
-        let known = table.header.iter().map(String::as_str);
-        return Err(Trouble::unknown(table.path.display(), "column that matches", glob.glob().glob(), known));
-    }
-    let mut columns = numbered(table, &chosen)?;
-    if ask.first == First::Skipped {
-        let (_, first) = columns.remove(0);
-        columns.iter_mut().for_each(|(_, step)| *step -= first);
-    }
-    if columns.is_empty() {
-        let message = "--skip-first leaves no column of the curve";
-        return Err(Trouble::new(table.path.display(), message, "choose more columns with --columns"));
-    }
-    Ok(Curve(columns))
 }
 
 /// Each column with its step: the number in its name, or its place where no name has one.

@@ -1,7 +1,5 @@
 //! What the columns of a table that are no curve say of a trial: its name, its end, its parameters.
 
-use std::collections::HashSet;
-
 use csv::StringRecord;
 
 use super::cell::{self, Cell};
@@ -44,14 +42,8 @@ impl Roles {
     ///
     /// # Errors
     /// A flag names a column that is not there, or one that does not hold what it should.
-    pub fn of(table: &Table, ask: &Ask) -> Result<Roles, Trouble> {
+    pub fn of(table: &Table, ask: &Ask, trial: Option<usize>) -> Result<Roles, Trouble> {
         let flag = |name: &Option<String>| name.as_deref().map(|name| table.wanted(name)).transpose();
-        let trial = flag(&ask.trial_column)?.or_else(|| {
-            TRIAL.iter().find_map(|name| {
-                // A row is a trial: what repeats is no name of one, whatever it is called.
-                table.named(&[name]).filter(|column| is_distinct(table, *column))
-            })
-        });
         let is_status = |column: &usize| table.rows.iter().all(|row| Status::of(table.cell(row, *column)).is_some());
         let is_total = |column: &usize| table.rows.iter().all(|row| cell::step(table.cell(row, *column)).is_some());
         let mut roles = Roles {
@@ -69,21 +61,31 @@ impl Roles {
         Ok(roles)
     }
 
+    /// The column that names trials where a row is a trial.
+    ///
+    /// # Errors
+    /// A flag names a column that is not there.
+    pub fn naming(table: &Table, ask: &Ask) -> Result<Option<usize>, Trouble> {
+        match &ask.trial_column {
+            Some(name) => table.wanted(name).map(Some),
+            // What repeats is no name of one, whatever it is called.
+            None => Ok(TRIAL.iter().filter_map(|name| table.named(&[name])).find(|column| !table.repeats(*column))),
+        }
+    }
+
     /// These columns are no parameters.
     pub fn leave(&mut self, mut columns: impl Iterator<Item = usize>) {
         columns.by_ref().for_each(|column| self.params.retain(|own| *own != column));
     }
 
-    /// What a row says of its trial; `index` counts rows from 0.
+    /// What the rows of a trial say of it, each column by its last cell that is not empty; `index` counts trials from 0.
     ///
     /// # Errors
     /// A cell that does not hold what it should.
-    pub fn past(&self, table: &Table, row: &StringRecord, index: usize) -> Result<Past, Trouble> {
-        let text = |column: usize| Some(table.cell(row, column)).filter(|text| !text.is_empty()).map(str::to_string);
-        let status = match self.status {
-            None => None,
-            Some(column) => Some(status(table, row, column)?),
-        };
+    pub fn past(&self, table: &Table, rows: &[&StringRecord], index: usize) -> Result<Past, Trouble> {
+        let last = |column: usize| rows.iter().rev().find(|row| !table.cell(row, column).is_empty());
+        let text = |column: usize| last(column).map(|row| table.cell(row, column).to_string());
+        let status = self.status.and_then(|column| Some((last(column)?, column)));
         let param = |column: &usize| {
             let value = text(*column).filter(|value| Cell::of(value) != Cell::Missing)?;
             Some((table.header[*column].clone(), value))
@@ -94,8 +96,8 @@ impl Roles {
             params: self.params.iter().filter_map(param).collect(),
             group: self.group.and_then(|(group, _)| text(group)),
             fold: self.group.and_then(|(_, fold)| text(fold)),
-            total: self.total.and_then(|column| cell::step(table.cell(row, column))),
-            status,
+            total: self.total.and_then(|column| cell::step(&text(column)?)),
+            status: status.map(|(row, column)| status_in(table, row, column)).transpose()?,
             ..Past::default()
         })
     }
@@ -112,12 +114,7 @@ impl Roles {
     }
 }
 
-fn is_distinct(table: &Table, column: usize) -> bool {
-    let mut seen = HashSet::new();
-    table.rows.iter().map(|row| table.cell(row, column)).all(|text| !text.is_empty() && seen.insert(text))
-}
-
-fn status(table: &Table, row: &StringRecord, column: usize) -> Result<Status, Trouble> {
+fn status_in(table: &Table, row: &StringRecord, column: usize) -> Result<Status, Trouble> {
     let text = table.cell(row, column);
     Status::of(text).ok_or_else(|| {
         let message = format!("column {}: {text:?} does not say how the trial ended", table.header[column]);

@@ -1,5 +1,6 @@
 //! A text file as a table: unpacked, its delimiter found, its header and rows.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -70,6 +71,12 @@ impl Table {
     /// The first column whose name, in small letters, is one of these, in their order.
     pub fn named(&self, names: &[&str]) -> Option<usize> {
         names.iter().find_map(|name| self.header.iter().position(|own| own.eq_ignore_ascii_case(name)))
+    }
+
+    /// Whether a cell of a column is empty or stands in it twice.
+    pub fn repeats(&self, column: usize) -> bool {
+        let mut seen = HashSet::new();
+        !self.rows.iter().map(|row| self.cell(row, column)).all(|text| !text.is_empty() && seen.insert(text))
     }
 
     /// A cell without the blanks around it.

@@ -11,22 +11,19 @@ use crate::import::past::Source;
 use crate::import::{Ask, Trouble};
 use crate::journal::Format;
 
-/// Reads all rows.
+/// Reads all rows; `chosen` are the columns of the curve.
 ///
 /// # Errors
 /// A cell of the curve that is no number.
-pub(super) fn read(table: &Table, curve: &Curve, ask: &Ask) -> Result<Source, Trouble> {
-    let mut roles = Roles::of(table, ask)?;
-    roles.leave(curve.0.iter().map(|(column, _)| *column));
-    if let Some(glob) = &ask.columns {
-        // What `--skip-first` left out is no parameter.
-        roles.leave((0..table.header.len()).filter(|column| glob.is_match(&table.header[*column])));
-    }
+pub(super) fn read(table: &Table, chosen: &[usize], ask: &Ask) -> Result<Source, Trouble> {
+    let curve = Curve::of(table, chosen, ask)?;
+    let mut roles = Roles::of(table, ask, Roles::naming(table, ask)?)?;
+    roles.leave(chosen.iter().copied());
     let mut trials = Vec::with_capacity(table.rows.len());
     for (index, row) in table.rows.iter().enumerate() {
-        let mut past = roles.past(table, row, index)?;
+        let mut past = roles.past(table, &[row], index)?;
         past.total = past.total.or(Some(curve.total()));
-        past.reports = reports(table, row, curve)?;
+        past.reports = reports(table, row, &curve)?;
         trials.push(past);
     }
     let names = curve.0.iter().map(|(column, _)| table.header[*column].as_str());

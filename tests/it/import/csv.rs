@@ -221,3 +221,130 @@ fn the_public_corpora_come_in_whole() {
         assert!(!said.contains("meant?"), "{said}");
     }
 }
+
+const LONG: &str = "\
+run_id,epoch,lr,acc,val_acc,phase
+a,1,0.1,0.5,0.4,train
+b,1,0.2,0.3,,train
+a,2,0.1,0.6,0.5,test
+b,2,0.2,NaN,0.2,train
+a,3,0.1,0.7,0.6,train
+c,1,0.3,0.1,0.1,train
+a,3,0.1,0.8,0.6,train
+";
+
+#[test]
+fn a_long_table_is_a_row_a_report() {
+    let desk = Desk::new();
+    desk.put("log.csv", LONG);
+    let said = desk.import(&args(&["log.csv"]));
+    let tale = desk.tale();
+    assert_eq!((tale.order.as_slice(), tale.imported.times), (&["a", "b", "c"].map(String::from)[..], Times::MadeUp));
+    let a = tale.trial("a");
+    assert_eq!(a.curve("acc"), [(1, 0.5), (2, 0.6), (3, 0.8)], "the last value of a step counts");
+    assert_eq!(a.curve("val_acc"), [(1, 0.4), (2, 0.5), (3, 0.6)], "other metrics come along");
+    assert_eq!(a.spec.params.iter().collect::<Vec<_>>(), [(&"lr".to_string(), &"0.1".to_string())]);
+    assert_eq!((a.done, a.spec.total_steps), (Some(DoneStatus::Completed), Some(3)), "the longest curve is the total");
+    let b = tale.trial("b");
+    assert_eq!((b.reported(), b.curve("acc"), b.done), (vec![1, 2], vec![(1, 0.3)], None));
+    assert_eq!(tale.trial("c").spec.experiment.as_ref().unwrap().as_str(), "log");
+    for line in
+        ["column epoch", "named by the column run_id", "2 values came twice", "neither metric nor parameter: phase"]
+    {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+}
+
+#[test]
+fn a_long_table_may_name_metrics_in_a_column_and_tell_the_time() {
+    let desk = Desk::new();
+    let table = "trial\tmetric\tstep\tvalue\ttimestamp\tstate\n\
+                 t1\tloss\t0\t9\t1700000000\tCOMPLETE\n\
+                 t1\tloss\t100\t2.5\t1700000010.5\tCOMPLETE\n\
+                 t2\tloss\t100\t3\t1700000005\tPRUNED\n\
+                 t1\tacc\t100\t0.5\t1700000011\tCOMPLETE\n";
+    desk.put("log.tsv", table);
+    let want = ["--metric", "loss", "--mode", "min", "log.tsv"];
+    desk.import(&want);
+    let tale = desk.tale();
+    assert_eq!(tale.imported.times, Times::Recorded);
+    let t1 = tale.trial("t1");
+    assert_eq!(t1.curve("loss"), [(0, 9.0), (100, 2.5)]);
+    assert_eq!(t1.curve("acc"), [(100, 0.5)]);
+    assert_eq!(t1.times(), [1_700_000_000_000, 1_700_000_011_000]);
+    assert_eq!((t1.done, tale.trial("t2").done), (Some(DoneStatus::Completed), Some(DoneStatus::Stopped)));
+    assert_eq!(tale.trial("t2").began.wall_ms, 1_700_000_005_000, "while the other ran");
+
+    std::fs::remove_file(desk.path("j.sqlite")).unwrap();
+    desk.import(&[&want[..], &["--skip-first"]].concat());
+    assert_eq!(desk.tale().trial("t1").curve("loss"), [(100, 2.5)]);
+    let said = desk.try_import(&["--metric", "los", "--mode", "min", "log.tsv"]);
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("no metric \"los\"") && said.contains("did you mean \"loss\"?"), "{said}");
+}
+
+#[test]
+fn times_may_count_from_the_start_of_each_trial() {
+    let desk = Desk::new();
+    desk.put("progress.csv", "trial_id,training_iteration,time_total_s,score\na,1,5,1\na,2,10,2\nb,1,4,1\nb,2,8,3\n");
+    let said = desk.import(&["--metric", "score", "--mode", "max", "progress.csv"]);
+    let tale = desk.tale();
+    let (a, b) = (tale.trial("a"), tale.trial("b"));
+    assert_eq!(tale.imported.times, Times::Recorded);
+    assert_eq!(a.times(), [a.began.wall_ms + 5000, a.began.wall_ms + 10_000]);
+    assert_eq!((b.began.wall_ms, b.times()[0]), (a.times()[1], a.times()[1] + 4000));
+    assert!(said.contains("one after the other"), "{said}");
+}
+
+#[test]
+fn a_table_may_be_one_trial_or_several_experiments() {
+    let desk = Desk::new();
+    // As Lightning's CSVLogger writes: training and validation in rows of their own.
+    desk.put("metrics.csv", "epoch,step,train_loss,val_loss\n0,9,0.5,\n0,9,,0.6\n1,19,0.4,\n1,19,,0.5\n1,,,\n");
+    desk.import(&["--metric", "val_loss", "--mode", "min", "metrics.csv"]);
+    let tale = desk.tale();
+    let only = tale.trial("metrics");
+    assert_eq!(
+        (only.curve("val_loss"), only.curve("train_loss")),
+        (vec![(9, 0.6), (19, 0.5)], vec![(9, 0.5), (19, 0.4)])
+    );
+    assert_eq!(only.curve("epoch"), [(9, 0.0), (19, 1.0)]);
+
+    let desk = Desk::new();
+    desk.put("all.csv", "experiment,trial,step,acc\nx,1,1,0.5\ny,1,1,0.6\ny,1,2,0.7\ny,2,1,0.7\n");
+    desk.import(&args(&["--experiment", "y", "all.csv"]));
+    let tale = desk.tale();
+    assert_eq!(tale.order, ["1", "2"]);
+    assert_eq!(tale.trial("1").curve("acc"), [(1, 0.6), (2, 0.7)]);
+    assert_eq!(tale.trial("1").spec.experiment.as_ref().unwrap().as_str(), "y");
+}
+
+#[test]
+fn mistakes_in_a_long_table_are_told_with_their_place() {
+    let desk = Desk::new();
+    desk.put("a.csv", "step,acc\n1,0.1\n2,0.2\n1,0.1\n");
+    desk.put("b.csv", "trial,step,acc\na,1,0.1\na,x,0.2\n");
+    desk.put("c.csv", "trial,step,acc\na,1,0.1\na,2,low\n");
+    desk.put("d.csv", "trial,round,acc\na,1,0.1\na,2,0.2\n");
+    desk.put("e.csv", "trial,step,when,acc\na,1,noon,0.1\n");
+    desk.put("f.csv", "trial,step,when,acc\na,1,0,0.1\na,1,1700000000,0.1\n");
+    for (args, parts) in [
+        (args(&["a.csv"]), ["a.csv:4: the step goes back from 2 to 1", "--trial-column"]),
+        (args(&["b.csv"]), ["b.csv:3: column step: \"x\" is no step", "whole numbers"]),
+        (args(&["c.csv"]), ["c.csv:3: column acc: \"low\" is no number", "point"]),
+        (args(&["d.csv"]), ["d.csv: no column counts steps; there are trial, round, acc", "--step-column"]),
+        (args(&["e.csv", "--time-column", "when"]), ["e.csv:2: column when: \"noon\" is no time", "seconds"]),
+        (
+            args(&["f.csv", "--time-column", "when"]),
+            ["f.csv:3: column when: \"1700000000\" counts from another", "--time"],
+        ),
+        (args(&["d.csv", "--step-column", "rounds"]), ["no column \"rounds\"", "did you mean \"round\"?"]),
+    ] {
+        let said = desk.refused(&args);
+        for part in parts {
+            assert!(said.contains(part), "{args:?}: {part:?}: {said}");
+        }
+    }
+    desk.import(&args(&["d.csv", "--step-column", "round"]));
+    assert_eq!(desk.tale().trial("a").curve("acc"), [(1, 0.1), (2, 0.2)]);
+}
