@@ -14,7 +14,7 @@ use crate::model::{Mode, Name};
 /// Arguments of `earlystop import`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// A CSV file (plain or gzip)
+    /// A CSV file (plain or gzip), MLflow's SQLite file or address (http://...), TensorBoard's event files or their folder
     #[arg(value_name = "SOURCE")]
     pub source: String,
     /// The journal to write; it must not be there yet
@@ -32,7 +32,7 @@ pub struct Args {
     /// The first value of each curve is of random weights: leave it out, so that steps count from 1
     #[arg(long)]
     pub skip_first: bool,
-    /// The experiment's name [default: the file's]
+    /// The experiment's name [default: the file's or folder's]; of a source with several, the one that is taken
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub experiment: Option<Name>,
     /// Steps of a full run [default: as the source says, else the longest curve]

@@ -8,8 +8,12 @@
 mod ask;
 mod csv;
 mod history;
+mod http;
+mod mlflow;
 mod past;
+mod points;
 mod settle;
+mod tensorboard;
 mod timeline;
 mod times;
 mod trouble;
@@ -24,16 +28,28 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Reads a source.
+/// What an SQLite file begins with.
+const SQLITE: &[u8] = b"SQLite format 3\0";
+
+/// Reads a source: what it is, it tells by its first bytes.
 ///
 /// # Errors
 /// What a person has to know: the place, the cause, what to do.
 pub fn read(source: &str, ask: &Ask) -> Result<History, Trouble> {
+    if source.starts_with("http://") || source.starts_with("https://") {
+        return settle::settle(mlflow::read_server(source, ask)?, ask);
+    }
     let path = Path::new(source);
+    let hint = "give a CSV file, an MLflow file or address, or a file or folder of TensorBoard";
     let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
-    read.map_err(|error| {
-        Trouble::new(source, error.to_string(), "give a CSV file, an MLflow file or address, or event files")
-    })?;
-    settle::settle(csv::read(path, ask)?, ask)
+    if !path.is_dir() {
+        let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
+        read.map_err(|error| Trouble::new(source, error.to_string(), hint))?;
+    }
+    let found = match () {
+        () if path.is_dir() || tensorboard::is_events(path, &head) => tensorboard::read(path, ask)?,
+        () if head.starts_with(SQLITE) => mlflow::read_file(path, ask)?,
+        () => csv::read(path, ask)?,
+    };
+    settle::settle(found, ask)
 }

@@ -36,7 +36,7 @@ impl Source {
             past.reports.retain(|report| report.step != Some(0));
             left_out += before - past.reports.len();
         }
-        self.remarks.push(format!("{left_out} reports of step 0 are left out"));
+        self.remarks.push(format!("reports left out since they are of step 0: {left_out}"));
     }
 }
 

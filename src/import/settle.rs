@@ -115,18 +115,27 @@ fn within_limits(source: &mut Source) -> Vec<String> {
         labels += before - past.labels.len();
         metrics += usize::from(fewer_metrics(&mut past.reports, limits.metrics));
     }
-    let said = |n: usize, what: &str| (n > 0).then(|| format!("{n} {what}"));
+    let said = |n: usize, what: &str| (n > 0).then(|| format!("{what}: {n}"));
     let bytes = limits.value_bytes;
     let all = [
         said(
             params,
-            &format!("parameters left out: longer than {bytes} bytes, or more than {} a trial", limits.params),
+            &format!(
+                "parameters left out since they are longer than {bytes} bytes, or more than {} a trial",
+                limits.params
+            ),
         ),
         said(
             labels,
-            &format!("labels left out: longer than {bytes} bytes, more than {}, or no label's name", limits.labels),
+            &format!(
+                "labels left out since they are longer than {bytes} bytes, more than {} a trial, or named as one of ours",
+                limits.labels
+            ),
         ),
-        said(metrics, &format!("trials have more than {} metrics: the first by name are taken", limits.metrics)),
+        said(
+            metrics,
+            &format!("trials with more than {} metrics, of which the first by name are taken", limits.metrics),
+        ),
     ];
     all.into_iter().flatten().collect()
 }

@@ -66,7 +66,8 @@ pub(super) fn read(table: &Table, ask: &Ask) -> Result<Source, Trouble> {
         past.push(own);
     }
     let mut remarks = layout.remarks.clone();
-    remarks.extend((again > 0).then(|| format!("{again} values came twice for a step: the last counts")));
+    remarks
+        .extend((again > 0).then(|| format!("values that came again for a step, of which the last counts: {again}")));
     remarks.extend(
         (!ignored.is_empty()).then(|| format!("left out, neither metric nor parameter: {}", ignored.join(", "))),
     );

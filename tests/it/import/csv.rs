@@ -248,9 +248,12 @@ fn a_long_table_is_a_row_a_report() {
     let b = tale.trial("b");
     assert_eq!((b.reported(), b.curve("acc"), b.done), (vec![1, 2], vec![(1, 0.3)], None));
     assert_eq!(tale.trial("c").spec.experiment.as_ref().unwrap().as_str(), "log");
-    for line in
-        ["column epoch", "named by the column run_id", "2 values came twice", "neither metric nor parameter: phase"]
-    {
+    for line in [
+        "column epoch",
+        "named by the column run_id",
+        "of which the last counts: 2",
+        "neither metric nor parameter: phase",
+    ] {
         assert!(said.contains(line), "{line}: {said}");
     }
 }
