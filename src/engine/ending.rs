@@ -116,6 +116,7 @@ impl Engine {
             self.forget_fields();
         }
         self.learners.end(run, records::end_of(state));
+        self.learn_from_end(run);
         self.living.retain(|r| *r != run);
         self.ended.push_back(run);
         match sight {

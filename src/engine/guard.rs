@@ -7,7 +7,7 @@ use crate::model::{Loudness, Moment, Name, Rule, RunId, StopOutcome};
 
 use crate::policy::words;
 
-use super::Engine;
+use super::{Engine, holdout};
 
 /// Stops of the past that brakes count.
 #[derive(Clone, Debug, Default)]
@@ -57,7 +57,11 @@ impl Engine {
         if !rule.learns {
             return None;
         }
-        self.guarded(run).and_then(limited)
+        if let Some(why) = self.guarded(run) {
+            return limited(why);
+        }
+        // Last of all: who is held out would else have been stopped.
+        holdout::held_out(rule, run).map(|why| Brake::Refuse(StopOutcome::HeldOut, why))
     }
 
     /// Whether the rule has used up its `max_stops` in this experiment.

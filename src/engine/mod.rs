@@ -20,6 +20,7 @@ mod derived;
 mod ending;
 mod guard;
 mod hello;
+mod holdout;
 mod judge;
 mod ladder;
 mod learning;

@@ -112,6 +112,8 @@ pub(super) struct Record {
     pub score: f64,
     /// A learning rule has stopped it.
     pub stopped: bool,
+    /// A learning rule has condemned it, whatever came of that; known at its end.
+    pub condemned: bool,
     /// By metric.
     pub curves: BTreeMap<Arc<str>, Vec<Report>>,
 }
@@ -148,6 +150,7 @@ impl Records {
                 partial: false,
                 score: f64::NAN,
                 stopped: false,
+                condemned: false,
                 curves: BTreeMap::new(),
             }
         })

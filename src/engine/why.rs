@@ -3,7 +3,7 @@
 use crate::model::{Action, Evaluate, Moment, PartView, Rule, RuleState, RuleView};
 use crate::policy::words;
 use crate::promql::{self, Element, EvalError, Value};
-use crate::stopper::End;
+use crate::stopper::{End, clopper_pearson};
 
 use super::Engine;
 use super::guard::Brake;
@@ -136,6 +136,7 @@ impl Engine {
 
     /// The trials with which a rule over learning curves compares this one, the best first.
     fn rivals(&self, trial: &Trial, place: usize) -> Vec<PartView> {
+        let mut parts = vec![self.false_stops(place)];
         let rivals = self.learners.rivals(place, trial.run());
         let more = rivals.len().saturating_sub(SHOWN);
         let view = |rival: Rival| {
@@ -146,11 +147,27 @@ impl Engine {
             };
             PartView { depth: 1, text: format!("{} ({standing})", rival.name), value: words::number(rival.value) }
         };
-        let mut parts: Vec<PartView> = rivals.into_iter().take(SHOWN).map(view).collect();
+        parts.extend(rivals.into_iter().take(SHOWN).map(view));
         if more > 0 {
             parts.push(PartView { depth: 1, text: format!("and {more} more"), value: String::new() });
         }
         parts
+    }
+
+    /// How often a rule was wrong, as far as trials tell that it condemned and that went on all the same.
+    fn false_stops(&self, place: usize) -> PartView {
+        let name = self.policy.rules.get(place).map(|rule| rule.name.clone()).unwrap_or_default();
+        let totals = self.rule_totals.get(&name).cloned().unwrap_or_default();
+        let (wrong, of) = (totals.false_stops, totals.spared_finished);
+        let value = match totals.false_stop_ratio() {
+            None => format!("n/a ({wrong} of {of})"),
+            Some(ratio) => {
+                let (low, high) = clopper_pearson(wrong, of);
+                let percent = |share: f64| format!("{:.1} %", share * 100.0);
+                format!("{} ({wrong} of {of}; 95 %: {} to {})", percent(ratio), percent(low), percent(high))
+            }
+        };
+        PartView { depth: 1, text: "false stops among the spared that finished".to_string(), value }
     }
 
     /// What a part gave at the last tick: of the values with labels those of the trial and those of no trial.

@@ -9,6 +9,7 @@ use crate::model::{
     TrialView,
 };
 use crate::state::table::{Emit, HOST_METRICS};
+use crate::stopper::clopper_pearson;
 
 /// Bounds of `earlystop_sample_duration_seconds`, seconds: a pass over one idle tree takes tens of microseconds, one
 /// over 5,000 processes some ten milliseconds.
@@ -108,6 +109,9 @@ static READERS: &[(&str, Reader)] = &[
     ("earlystop_rule_evaluations_total", |s, emit| by_rule(s, emit, |rule| rule.evaluations as f64)),
     ("earlystop_rule_evaluation_seconds_total", |s, emit| by_rule(s, emit, |rule| rule.seconds)),
     ("earlystop_rule_evaluation_failures_total", |s, emit| by_rule(s, emit, |rule| rule.failures as f64)),
+    ("earlystop_rule_spared_total", spared),
+    ("earlystop_rule_false_stops_total", |s, emit| by_rule(s, emit, |rule| rule.false_stops as f64)),
+    ("earlystop_rule_false_stop_ratio", false_stop_ratio),
     ("earlystop_stops_total", stops),
     ("earlystop_signals_total", signals),
     ("earlystop_window_bytes", |s, emit| emit(&[], s.snapshot.window_bytes as f64)),
@@ -174,6 +178,23 @@ fn dropped(scrape: &Scrape, emit: &mut Emit) {
 fn by_rule(scrape: &Scrape, emit: &mut Emit, part: fn(&RuleTotals) -> f64) {
     for (rule, totals) in &scrape.snapshot.rules {
         emit(&[("rule", rule)], part(totals));
+    }
+}
+
+fn spared(scrape: &Scrape, emit: &mut Emit) {
+    for (rule, totals) in &scrape.snapshot.rules {
+        emit(&[("rule", rule), ("end", "finished")], totals.spared_finished as f64);
+        emit(&[("rule", rule), ("end", "censored")], totals.spared_censored as f64);
+    }
+}
+
+fn false_stop_ratio(scrape: &Scrape, emit: &mut Emit) {
+    for (rule, totals) in &scrape.snapshot.rules {
+        let Some(ratio) = totals.false_stop_ratio() else { continue };
+        let (low, high) = clopper_pearson(totals.false_stops, totals.spared_finished);
+        for (limit, value) in [("low", low), ("estimate", ratio), ("high", high)] {
+            emit(&[("rule", rule), ("limit", limit)], value);
+        }
     }
 }
 

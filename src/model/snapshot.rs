@@ -14,8 +14,26 @@ pub struct RuleTotals {
     pub seconds: f64,
     /// Evaluations that failed.
     pub failures: u64,
+    /// Trials that it condemned, that went on all the same (held out, observed) and finished, with something to compare them
+    /// with.
+    pub spared_finished: u64,
+    /// The same that ended otherwise: nobody knows what they would have become.
+    pub spared_censored: u64,
+    /// Of those that finished: better than the best that finished and was never condemned.
+    pub false_stops: u64,
     /// Stops by outcome, in the order of [`StopOutcome::ALL`].
     pub stops: [u64; StopOutcome::ALL.len()],
+}
+
+impl RuleTotals {
+    /// So many trials must have been spared and have finished before a share of them says anything.
+    const ENOUGH: u64 = 10;
+
+    /// The share of false stops among spared trials that finished, 0 to 1; `None` below ten of them.
+    pub fn false_stop_ratio(&self) -> Option<f64> {
+        let enough = self.spared_finished >= RuleTotals::ENOUGH;
+        enough.then(|| self.false_stops as f64 / self.spared_finished as f64)
+    }
 }
 
 /// A label set for which a rule's condition holds, or held a moment ago: an alert, in Prometheus's words.

@@ -204,7 +204,15 @@ pub fn with_processes(n: u32) -> TrialView {
 pub fn of(trials: Vec<TrialView>) -> Snapshot {
     let mut stops = [0; StopOutcome::ALL.len()];
     stops[1] = 1;
-    let cap = RuleTotals { evaluations: 100, seconds: 0.25, failures: 1, stops };
+    let cap = RuleTotals {
+        evaluations: 100,
+        seconds: 0.25,
+        failures: 1,
+        spared_finished: 12,
+        spared_censored: 2,
+        false_stops: 1,
+        stops,
+    };
     Snapshot {
         at: now(),
         trials: trials.into_iter().map(Arc::new).collect(),

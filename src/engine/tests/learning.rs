@@ -178,3 +178,36 @@ fn the_guard_counts_every_trial_of_the_experiment_also_those_that_left() {
     // One of one (too few to count), then never more than half of all that were there.
     assert_eq!(stopped, [true, false, false, true, false, true]);
 }
+
+#[test]
+fn held_out_trials_tell_how_often_the_rule_is_wrong() {
+    let text = "[[rule]]\nname = \"low\"\nholdout = 0.999999\n\
+                stopper = { kind = \"threshold\", metric = \"acc\", mode = \"max\", below = 0.5 }\n";
+    let mut scene = scene(text);
+    let finish = |scene: &mut Scene, n: u128, values: &[f64], status| {
+        let client = Client::new(scene, n, &format!("t{n}"), TrialSpec::default());
+        assert_eq!(client.reports(scene, values), None, "everybody is held out");
+        scene.say(client.conn, Said::Done(Done { status, metrics: vec![] }));
+    };
+    finish(&mut scene, 1, &[0.4, 0.9], DoneStatus::Completed);
+    finish(&mut scene, 2, &[0.6, 0.7], DoneStatus::Completed);
+    finish(&mut scene, 3, &[0.4, 0.8], DoneStatus::Completed);
+    finish(&mut scene, 4, &[0.4, 0.65], DoneStatus::Completed);
+    finish(&mut scene, 5, &[0.4, 0.95], DoneStatus::Failed);
+    let totals = scene.engine.snapshot().rules["low"].clone();
+    // The first has nobody to be compared with, the fifth did not finish; the third is better than the second.
+    assert_eq!((totals.spared_finished, totals.spared_censored, totals.false_stops), (2, 2, 1));
+    let at = StopOutcome::ALL.iter().position(|o| *o == StopOutcome::HeldOut).unwrap();
+    assert_eq!(totals.stops[at], 4);
+    assert_eq!(totals.false_stop_ratio(), None, "two are too few");
+}
+
+#[test]
+fn a_draw_is_a_runs_own_and_spreads_evenly() {
+    let draws: Vec<f64> = (0..10_000u128).map(|n| super::holdout::draw(run(n << 40))).collect();
+    assert_eq!(draws[77], super::holdout::draw(run(77 << 40)));
+    let below = |share: f64| draws.iter().filter(|d| **d < share).count() as f64 / 10_000.0;
+    for share in [0.05, 0.5, 0.9] {
+        assert!((below(share) - share).abs() < 0.015, "{share}: {}", below(share));
+    }
+}

@@ -30,6 +30,9 @@ pub static DAEMON_METRICS: &[DaemonRow] = rows! {
     "earlystop_rule_evaluations_total"         Counter ["rule"] "Evaluations of the rule.";
     "earlystop_rule_evaluation_seconds_total"  Counter ["rule"] "Time that evaluations of the rule took.";
     "earlystop_rule_evaluation_failures_total" Counter ["rule"] "Evaluations of the rule that failed.";
+    "earlystop_rule_spared_total"              Counter ["rule" "end"] "Trials that the learning rule condemned and that went on all the same (held out, observed), by how they ended: finished, censored.";
+    "earlystop_rule_false_stops_total"         Counter ["rule"] "Spared trials that finished better than the best that finished and was never condemned.";
+    "earlystop_rule_false_stop_ratio"          Gauge ["rule" "limit"] "Share of false stops among spared trials that finished, with its 95 % limits (Clopper-Pearson); absent below 10 of them.";
     "earlystop_stops_total"                    Counter ["rule" "outcome"] "Stops that are over, by rule and outcome.";
     "earlystop_signals_total"                  Counter ["signal" "result"] "Signals given to processes of trials.";
     "earlystop_window_bytes"                   Gauge   [] "Memory that the windows of rules take.";
