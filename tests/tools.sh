@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fetches what the tests need beyond the Rust toolchain into target/tools, without installing anything: python3 (must be
-# there), Prometheus and promtool. What is on PATH is used as it is. What cannot be had is reported as SKIPPED by name;
-# under CI=true that is a failure.
+# there), Prometheus and promtool, MLflow, TensorBoard and tensorboardX (1 GB). What is on PATH is used as it is, but for
+# the Python packages. What cannot be had is reported as SKIPPED by name; under CI=true that is a failure.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 tools=${CARGO_TARGET_DIR:-target}/tools
@@ -38,8 +38,25 @@ fetch() {
     rm -rf "$work"
 }
 
+# packages FOLDER PACKAGE...: a Python environment of its own in $tools/FOLDER with these packages, unless it is there.
+packages() {
+    folder=$tools/$1
+    shift
+    [ ! -e "$folder/whole" ] || return 0
+    log=$(mktemp) || exit 1
+    mkdir -p "$tools"
+    if python3 -m venv "$folder" >"$log" 2>&1 && "$folder/bin/python" -m pip install -q "$@" >>"$log" 2>&1; then
+        echo "$@" >"$folder/whole"
+    else
+        skip "$*" "$(tail -n 1 "$log")"
+    fi
+    rm -f "$log"
+}
+
 command -v python3 >/dev/null || skip python3 "not on PATH; the tests' trainers are Python scripts"
 fetch prometheus prometheus promtool
+# Their histories are imported. These versions were tried; others should do.
+packages import-venv mlflow==3.17.2 tensorboard==2.21.0 tensorboardX==2.6.5
 
 if [ "$missing" = 1 ] && [ "${CI:-}" = true ]; then
     echo "under CI a skip is a failure" >&2

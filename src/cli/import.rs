@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::Failure;
-use super::args::name;
 use crate::import::{self, Ask, End, Ended, First, History, Trouble};
 use crate::journal::Times;
-use crate::model::{Mode, Name};
+use crate::model::Mode;
 
 /// Arguments of `earlystop import`.
 #[derive(Clone, Debug, clap::Args)]
@@ -33,8 +32,8 @@ pub struct Args {
     #[arg(long)]
     pub skip_first: bool,
     /// The experiment's name [default: the file's or folder's]; of a source with several, the one that is taken
-    #[arg(long, value_name = "NAME", value_parser = name)]
-    pub experiment: Option<Name>,
+    #[arg(long, value_name = "NAME")]
+    pub experiment: Option<String>,
     /// Steps of a full run [default: as the source says, else the longest curve]
     #[arg(long, value_name = "STEPS")]
     pub total: Option<u64>,

@@ -2,7 +2,7 @@
 
 use globset::GlobMatcher;
 
-use crate::model::{Mode, Name, Objective};
+use crate::model::{Mode, Objective};
 
 /// What is to be imported, and how the source is to be understood.
 #[derive(Clone, Debug)]
@@ -15,8 +15,9 @@ pub struct Ask {
     pub columns: Option<GlobMatcher>,
     /// The first value of every curve is of a model that has not learned yet.
     pub first: First,
-    /// The experiment: its name in the journal, and which one of a source that holds several.
-    pub experiment: Option<Name>,
+    /// The experiment: which one of a source that holds several, by its name or id there; else its name in the journal, where
+    /// characters that names cannot have become `_`.
+    pub experiment: Option<String>,
     /// Steps of a full run; `None`: as the source says, else the longest curve.
     pub total: Option<u64>,
     /// The column that names the trial.

@@ -55,8 +55,7 @@ pub(super) fn settle(mut source: Source, ask: &Ask) -> Result<History, Trouble> 
 
 /// The experiment that a trial belongs to.
 fn experiment_of(past: &Past, source: &Source, ask: &Ask) -> Name {
-    let own = past.experiment.as_ref().map(|name| Name::made_of(name));
-    own.or(ask.experiment.clone()).unwrap_or_else(|| Name::made_of(&source.experiment))
+    Name::made_of(past.experiment.as_ref().or(ask.experiment.as_ref()).unwrap_or(&source.experiment))
 }
 
 /// The longest curve of each experiment, of trials that may have come to their end.

@@ -1,6 +1,8 @@
 //! `earlystop import`: histories that others recorded become journals that read like a daemon's own.
 
 mod csv;
+mod mlflow;
+mod tensorboard;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,19 @@ use std::process::{Command, Output};
 use earlystop::journal::{Imported, Input, Reader};
 use earlystop::model::{DoneStatus, Event, Line, Moment, RunId, Said, Step, TrialSpec};
 
-use crate::support::BIN;
+use crate::support::{BIN, repository, skip};
+
+/// The Python that `tests/tools.sh` makes, with MLflow, TensorBoard and tensorboardX. `None`, and the test skipped, where it is
+/// not there.
+pub fn python() -> Option<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
+    let folder = target.join("tools/import-venv");
+    if folder.join("whole").is_file() {
+        return Some(folder.join("bin/python"));
+    }
+    skip("no Python with MLflow and TensorBoard; run tests/tools.sh");
+    None
+}
 
 /// A folder with a source, and a place for a journal.
 pub struct Desk {
@@ -110,6 +124,16 @@ pub struct Tale {
 
 impl Tale {
     pub fn read(path: &Path) -> Tale {
+        Tale::told(path, |spec| spec.trial.clone().expect("a name").to_string())
+    }
+
+    /// Several experiments may have trials of one name.
+    pub fn named_by_experiment(path: &Path) -> Tale {
+        let full = |spec: &TrialSpec| Some(format!("{}/{}", spec.experiment.as_ref()?, spec.trial.as_ref()?));
+        Tale::told(path, |spec| full(spec).expect("both names"))
+    }
+
+    fn told(path: &Path, name_of: impl Fn(&TrialSpec) -> String) -> Tale {
         let mut inputs = Reader::open(path).expect("a journal").map(|input| input.expect("it can be read"));
         let first = inputs.next().expect("a beginning");
         let Input::Started(start) = first.input else { panic!("{first:?}") };
@@ -121,7 +145,7 @@ impl Tale {
             last = recorded.at;
             match recorded.input {
                 Input::Event(Event::Line(Line { conn, said: Said::Hello(hello, run), .. })) => {
-                    let name = hello.spec.trial.clone().expect("a name").to_string();
+                    let name = name_of(&hello.spec);
                     let told =
                         Told { run, spec: hello.spec, began: recorded.at, steps: vec![], done: None, closed: None };
                     assert!(tale.trials.insert(name.clone(), told).is_none(), "{name} twice");

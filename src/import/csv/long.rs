@@ -29,7 +29,7 @@ struct Rows<'t> {
 pub(super) fn read(table: &Table, ask: &Ask) -> Result<Source, Trouble> {
     let layout = Layout::of(table, ask)?;
     let stem = table.stem();
-    let chosen = ask.experiment.as_ref().map(|name| name.as_str()).zip(layout.experiment);
+    let chosen = ask.experiment.as_deref().zip(layout.experiment);
     let mut trials = gather(table, &layout, &stem);
     // The name of one of several experiments chooses it; any other name is a new one for all.
     let chosen = chosen.map(|(name, _)| name).filter(|name| trials.iter().any(|t| t.experiment == *name));

@@ -32,7 +32,7 @@ pub(super) fn read(path: &Path, ask: &Ask) -> Result<Found, Trouble> {
     let mut found = Found::default();
     for (id, name) in &chosen {
         let runs = runs(&db, id, name).map_err(broken)?;
-        found.all += runs.len();
+        found.names.extend(runs.values().map(|run| (run.id.clone(), run.name.clone())));
         read_values(&db, id, runs, &mut found, ask).map_err(broken)?;
     }
     found.runs.sort_by(|a, b| (a.began, &a.id).cmp(&(b.began, &b.id)));

@@ -6,6 +6,7 @@ use crate::import::past::{Past, Source, Status};
 use crate::import::points::{Odd, Point, reports};
 use crate::import::{Ask, Trouble};
 use crate::journal::Format;
+use crate::model::Name;
 use crate::wire::param_name;
 
 /// MLflow's own measurements of the machine count steps of their own.
@@ -22,8 +23,8 @@ pub(super) struct Found {
     pub runs: Vec<Run>,
     /// Names of all metrics of all runs.
     pub metrics: BTreeSet<String>,
-    /// How many runs there are, with the metric or without.
-    pub all: usize,
+    /// Names of all runs by their ids, of those without the metric too.
+    pub names: HashMap<String, String>,
 }
 
 /// A run.
@@ -72,12 +73,13 @@ pub(super) fn value_of(stored: f64) -> f64 {
 pub(super) fn choose(place: &str, all: &[(String, String)], ask: &Ask) -> Result<Vec<(String, String)>, Trouble> {
     let Some(wanted) = &ask.experiment else { return Ok(all.to_vec()) };
     let fits = |(id, name): &&(String, String)| {
-        name == wanted.as_str() || id == wanted.as_str() || crate::model::Name::made_of(name) == *wanted
+        // As it is there, or as it will be called here.
+        name == wanted || id == wanted || Name::made_of(name).as_str() == wanted
     };
     let chosen: Vec<_> = all.iter().filter(fits).cloned().collect();
     match chosen.is_empty() {
         false => Ok(chosen),
-        true => Err(Trouble::unknown(place, "experiment", wanted.as_str(), all.iter().map(|(_, name)| name.as_str()))),
+        true => Err(Trouble::unknown(place, "experiment", wanted, all.iter().map(|(_, name)| name.as_str()))),
     }
 }
 
@@ -93,18 +95,17 @@ pub(super) fn source(place: String, format: Format, found: Found, ask: &Ask) -> 
     let mut metrics = vec![ask.metric.clone()];
     metrics.extend(names.into_iter().filter(|name| *name != ask.metric).map(String::from));
     let places: HashMap<&str, usize> = metrics.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
-    let by_id: HashMap<&str, &str> = found.runs.iter().map(|run| (run.id.as_str(), run.name.as_str())).collect();
     let mut odd = Odd::default();
-    let trials = found.runs.iter().map(|run| past(run, &places, &by_id, &mut odd)).collect();
+    let trials = found.runs.iter().map(|run| past(run, &places, &found.names, &mut odd)).collect();
     let mut remarks = odd.remarks();
-    let without = found.all - found.runs.len();
+    let without = found.names.len() - found.runs.len();
     remarks.extend((without > 0).then(|| format!("runs left out since they have no {}: {without}", ask.metric)));
     let mut source = Source { place, format, experiment: "default".into(), metrics: metrics.clone(), trials, remarks };
     source.begin_at(ask.first);
     Ok(source)
 }
 
-fn past(run: &Run, metrics: &HashMap<&str, usize>, names: &HashMap<&str, &str>, odd: &mut Odd) -> Past {
+fn past(run: &Run, metrics: &HashMap<&str, usize>, names: &HashMap<String, String>, odd: &mut Odd) -> Past {
     let point = |v: &Value| {
         let metric = *metrics.get(v.metric.as_str())?;
         Some(Point { metric, step: v.step, at: nanoseconds(v.at), value: v.value })
@@ -112,7 +113,7 @@ fn past(run: &Run, metrics: &HashMap<&str, usize>, names: &HashMap<&str, &str>, 
     let own = run.tags.iter().filter(|(key, _)| !key.starts_with(OWN));
     let mut labels: BTreeMap<String, String> = own.map(|(key, value)| (param_name(key), value.clone())).collect();
     if let Some(parent) = run.tags.get(PARENT) {
-        labels.insert("parent_run".into(), names.get(parent.as_str()).map_or(parent.clone(), ToString::to_string));
+        labels.insert("parent_run".into(), names.get(parent).unwrap_or(parent).clone());
     }
     let name = if run.name.is_empty() { &run.id } else { &run.name };
     Past {

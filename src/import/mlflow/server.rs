@@ -32,13 +32,13 @@ pub(super) fn read(address: &str, ask: &Ask) -> Result<(String, Found), Trouble>
     for row in server
         .pages(Asked::Post("runs/search", json!({"experiment_ids": ids, "run_view_type": "ACTIVE_ONLY"})), "runs")?
     {
-        found.all += 1;
+        let mut run = run(&row, &names);
+        found.names.insert(run.id.clone(), run.name.clone());
         let metrics: BTreeSet<String> =
             pairs(&row["data"]["metrics"]).map(|(key, _)| key).filter(|key| is_taken(key)).collect();
         let wanted = metrics.contains(&ask.metric);
         found.metrics.extend(metrics.iter().cloned());
         if wanted {
-            let mut run = run(&row, &names);
             for metric in metrics {
                 run.values.extend(server.values(&run.id, &metric)?);
             }
