@@ -35,4 +35,10 @@ pub(super) trait Cast {
 
     /// The engine did this; what follows from it at once goes into `answers`.
     fn effect(&mut self, scene: &Scene<'_>, effect: &Effect, answers: &mut VecDeque<Event>);
+
+    /// An input of the record and all that followed from it is over.
+    fn after(&mut self, _scene: &Scene<'_>) {}
+
+    /// Another daemon takes over: connections are gone.
+    fn new_life(&mut self, _at: Moment) {}
 }

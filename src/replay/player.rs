@@ -93,6 +93,7 @@ impl<'t, C: Cast> Player<'t, C> {
     fn begin(&mut self, seq: i64, at: Moment, start: Start) {
         self.last_life_is_over();
         self.closing = false;
+        self.cast.new_life(at);
         let standing = self.cast.standing(&self.cast.settings(&start.settings));
         self.begun = Some((seq, at, start));
         if let Some(policy) = standing {
@@ -150,9 +151,11 @@ impl<'t, C: Cast> Player<'t, C> {
             shown |= matches!(event, Event::Tick(_)) || effects.iter().any(|e| matches!(e, Effect::Head(_)));
             self.carry_out(seq, at, effects, &mut events);
         }
-        if let Some(engine) = self.engine.as_ref().filter(|_| self.closing && shown) {
+        let Some(engine) = &self.engine else { return };
+        if self.closing && shown {
             self.book.keep(engine);
         }
+        self.cast.after(&Scene { seq, at, engine });
     }
 
     fn carry_out(&mut self, seq: i64, at: Moment, effects: Vec<Effect>, answers: &mut VecDeque<Event>) {

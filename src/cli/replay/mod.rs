@@ -2,6 +2,7 @@
 
 mod expect;
 mod json;
+mod permuted;
 mod recorded;
 mod text;
 
@@ -45,6 +46,24 @@ pub struct Args {
     /// Which way that metric is better
     #[arg(long, value_name = "min|max", value_enum, requires = "metric")]
     pub mode: Option<Better>,
+    /// Draw so many random samples of complete trials, each on a clock of its own, one after the other
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "policy")]
+    pub permutations: Option<u32>,
+    /// Trials (or groups of folds) in a permutation [default: 100, or all where there are fewer]
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..), requires = "permutations")]
+    pub sample: Option<u32>,
+    /// Where chance begins: the same seed gives the same figures
+    #[arg(long, value_name = "SEED", default_value_t = 0, requires = "permutations")]
+    pub seed: u64,
+    /// How many trials run at once; the next begins when one has ended
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096), requires = "permutations")]
+    pub workers: u32,
+    /// Intervals over 100 random halves of the corpus, too: how much other trials would have changed the figures
+    #[arg(long, requires = "permutations")]
+    pub halves: bool,
+    /// Threads [default: as many as the machine has cores]; the figures are the same with any number
+    #[arg(long, value_name = "N", requires = "permutations")]
+    pub threads: Option<std::num::NonZero<usize>>,
 }
 
 const AFTER: &str = "\
@@ -121,7 +140,10 @@ impl Args {
 /// A journal or a policy cannot be read; a name in `--expect` that is none.
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let tapes = args.journals.iter().map(|path| Tape::open(path).map_err(unreadable)).collect::<Result<Vec<_>, _>>()?;
-    let told = recorded::run(args, &tapes)?;
+    let told = match args.permutations {
+        Some(count) => permuted::run(args, count as usize, &tapes)?,
+        None => recorded::run(args, &tapes)?,
+    };
     tell(args, &told.0, &told.1)
 }
 
