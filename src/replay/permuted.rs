@@ -118,7 +118,7 @@ fn reads_host(selector: &promql::Selector) -> bool {
 /// # Errors
 /// Something that the engine refused, which should not be: in words.
 pub fn permute(pools: &[Pool], policy: &Arc<Policy>, settings: &Settings, plan: &Plan) -> Result<Permuted, String> {
-    let settings = own_clocks(settings, policy);
+    let settings = own_clocks(settings);
     let play = |pool: &Pool, order: &[usize]| row(pool, order, policy, &settings, plan);
     let whole: Vec<Vec<usize>> = pools.iter().map(|pool| (0..pool.units.len()).collect()).collect();
     let rows = draws(pools, &whole, plan.permutations, plan.seed, plan, &play)?;
@@ -138,12 +138,10 @@ pub fn permute(pools: &[Pool], policy: &Arc<Policy>, settings: &Settings, plan: 
     })
 }
 
-/// An engine that plays permutations forgets what has ended at once: every trial has a clock of its own, and how long ago
-/// another one ended means nothing. Where a rule reads medians of others, they are kept as the daemon kept them.
-fn own_clocks(recorded: &Settings, policy: &Policy) -> Settings {
-    let reads_others = policy.rules.iter().any(|rule| rule.expr.contains("trial_metric_peer_median"));
-    let ended_retention_ns = if reads_others { recorded.ended_retention_ns } else { 0 };
-    Settings { observe: false, ended_retention_ns, ..recorded.clone() }
+/// An engine that plays permutations forgets what has ended at once, but for its records: every trial has a clock of its own,
+/// and how long ago another one ended means nothing.
+fn own_clocks(recorded: &Settings) -> Settings {
+    Settings { observe: false, ended_retention_ns: 0, ..recorded.clone() }
 }
 
 type Play<'p> = dyn Fn(&Pool, &[usize]) -> Result<Row, String> + Sync + 'p;

@@ -1,3 +1,4 @@
 //! `earlystop replay`: what was recorded, and what another policy would have made of it.
 
+mod history;
 mod live;
