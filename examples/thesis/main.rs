@@ -12,6 +12,7 @@ mod model;
 mod parity;
 mod process;
 mod sidecar;
+mod speed;
 mod split;
 mod table;
 mod trial;
@@ -57,12 +58,14 @@ enum Command {
     /// One trial; the grid starts each of its trials like this
     Trial(Config),
     Parity(parity::Arguments),
+    Speed(speed::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.command {
         Some(Command::Parity(arguments)) => return parity::run(arguments).into(),
+        Some(Command::Speed(arguments)) => speed::run(arguments),
         Some(Command::Trial(config)) => trial::run(config),
         None => run_grid(&arguments),
     };

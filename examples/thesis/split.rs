@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn every_row_is_in_one_part() {
-        let split = Split::new(&red_wine(), SEED);
+        let split = Split::new(&red_wine().data, SEED);
         assert_eq!((split.train.x.nrows(), split.validation.x.nrows()), (1119, 480));
         let mut order = shuffled(1599, SEED);
         assert_ne!(order[..5], [0, 1, 2, 3, 4]);
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn training_rows_are_standardised_and_the_others_follow() {
-        let split = Split::new(&red_wine(), SEED);
+        let split = Split::new(&red_wine().data, SEED);
         let scaler = Scaler::of(&split.train.x);
         assert!(scaler.mean.iter().all(|mean| mean.abs() < 1e-9));
         assert!(scaler.scale.iter().all(|scale| (scale - 1.0).abs() < 1e-9));

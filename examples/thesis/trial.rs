@@ -103,7 +103,7 @@ pub struct Training {
 impl Training {
     /// Loads, splits and standardises the data; no step is done yet.
     pub fn new(config: Config) -> Training {
-        let split = Split::new(&red_wine(), SEED);
+        let split = Split::new(&red_wine().data, SEED);
         let (task, loss) = (Task::Regression, Loss::Squared);
         let sgd = Sgd { task, loss, learning_rate: config.learning_rate, alpha: config.alpha, shuffle: None };
         let model = sgd.new_model(split.train.x.ncols());

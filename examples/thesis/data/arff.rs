@@ -51,7 +51,7 @@ pub fn read(mut text: impl BufRead) -> Result<Frame, ArffError> {
     if !reading.in_data {
         return Err(ArffError::NoData);
     }
-    Ok(Frame { columns: reading.columns, values: reading.values })
+    Ok(Frame { columns: reading.columns, values: reading.values, synthetic: reading.synthetic })
 }
 
 /// What has been read so far.
@@ -62,11 +62,13 @@ struct Reading {
     classes: Vec<HashMap<Vec<u8>, usize>>,
     values: Vec<f64>,
     in_data: bool,
+    synthetic: bool,
 }
 
 impl Reading {
     fn line(&mut self, line: &[u8]) -> Result<(), String> {
         if line.is_empty() || line[0] == b'%' {
+            self.synthetic |= !self.in_data && memchr::memmem::find(line, b"SYNTHETIC").is_some();
             return Ok(());
         }
         match (self.in_data, line[0]) {

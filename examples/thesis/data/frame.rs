@@ -30,6 +30,8 @@ pub struct Frame {
     pub columns: Vec<Column>,
     /// All values of the first row, then of the second; NaN where one is missing.
     pub values: Vec<f64>,
+    /// Whether a remark in the file's head says that the values are made up (SYNTHETIC).
+    pub synthetic: bool,
 }
 
 impl Frame {
@@ -81,8 +83,11 @@ mod tests {
     #[test]
     fn rows_and_columns_are_picked_in_the_order_asked_for() {
         let column = |name: &str| Column { name: name.into(), kind: Kind::Number };
-        let frame =
-            Frame { columns: ["a", "b", "quality"].map(column).into(), values: (0..9).map(f64::from).collect() };
+        let frame = Frame {
+            columns: ["a", "b", "quality"].map(column).into(),
+            values: (0..9).map(f64::from).collect(),
+            synthetic: false,
+        };
         assert_eq!(frame.rows(), 3);
         assert_eq!(frame.pick(&[2, 0], &[1, 0]), [7.0, 6.0, 1.0, 0.0]);
         assert_eq!(frame.place("b"), Ok(1));

@@ -135,7 +135,7 @@ impl<const N: usize, L: LossFunction> Job for Fit<'_, N, L> {
         for place in 0..rows.y.len() {
             let (row, target) = rows.at(place);
             let sums = match &last {
-                Some((before, change)) => add_and_dot(weights, before, change, row),
+                Some((before, change)) => add_and_dot(weights, before, *change, row),
                 None => dot(weights, row),
             };
             let mut update = [0.0; N];
@@ -156,9 +156,8 @@ impl<const N: usize, L: LossFunction> Job for Fit<'_, N, L> {
             last = Some((row, update));
         }
         if let Some((row, change)) = last {
-            add(weights, row, &change);
+            add_and_scale(weights, row, change, factor);
         }
-        scale(weights, factor);
     }
 }
 
@@ -194,50 +193,55 @@ impl<const N: usize, F: FnMut(usize, f64, &[f64; N])> Job for Project<'_, N, F> 
     }
 }
 
+// In the loops below a feature's values are copied before anything is stored, and a block is stored as a whole. Else the
+// compiler has to reckon with a store that changes what is read next, and makes one lane after the other.
+
 #[inline(always)]
 fn dot<const N: usize>(weights: &[[f64; N]], row: &[f64]) -> [f64; N] {
     let mut sums = [0.0; N];
     for (weights, value) in weights.iter().zip(row) {
-        for lane in 0..N {
-            sums[lane] += weights[lane] * value;
-        }
+        sums = plus(sums, *weights, *value);
     }
     sums
 }
 
 #[inline(always)]
 fn dot_of_three<const N: usize>(weights: &[[f64; N]], rows: [&[f64]; 3]) -> [[f64; N]; 3] {
-    let mut sums = [[0.0; N]; 3];
+    let [mut first, mut second, mut third] = [[0.0; N]; 3];
     let values = rows[0].iter().zip(rows[1]).zip(rows[2]);
-    for (weights, ((first, second), third)) in weights.iter().zip(values) {
-        for lane in 0..N {
-            sums[0][lane] += weights[lane] * first;
-            sums[1][lane] += weights[lane] * second;
-            sums[2][lane] += weights[lane] * third;
-        }
+    for (weights, ((a, b), c)) in weights.iter().zip(values) {
+        first = plus(first, *weights, *a);
+        second = plus(second, *weights, *b);
+        third = plus(third, *weights, *c);
     }
-    sums
+    [first, second, third]
 }
 
 #[inline(always)]
-fn add<const N: usize>(weights: &mut [[f64; N]], row: &[f64], change: &[f64; N]) {
+fn add_and_scale<const N: usize>(weights: &mut [[f64; N]], row: &[f64], change: [f64; N], factor: f64) {
     for (weights, value) in weights.iter_mut().zip(row) {
-        for lane in 0..N {
-            weights[lane] += value * change[lane];
-        }
+        *weights = plus(*weights, change, *value).map(|weight| weight * factor);
     }
 }
 
 #[inline(always)]
-fn add_and_dot<const N: usize>(weights: &mut [[f64; N]], before: &[f64], change: &[f64; N], row: &[f64]) -> [f64; N] {
+fn add_and_dot<const N: usize>(weights: &mut [[f64; N]], before: &[f64], change: [f64; N], row: &[f64]) -> [f64; N] {
     let mut sums = [0.0; N];
     for ((weights, old), value) in weights.iter_mut().zip(before).zip(row) {
-        for lane in 0..N {
-            weights[lane] += old * change[lane];
-            sums[lane] += weights[lane] * value;
-        }
+        let new = plus(*weights, change, *old);
+        sums = plus(sums, new, *value);
+        *weights = new;
     }
     sums
+}
+
+/// `to + of * value` in each lane, rounded twice.
+#[inline(always)]
+fn plus<const N: usize>(mut to: [f64; N], of: [f64; N], value: f64) -> [f64; N] {
+    for lane in 0..N {
+        to[lane] += of[lane] * value;
+    }
+    to
 }
 
 #[inline(always)]

@@ -54,7 +54,7 @@ fn three_steps_agree_with_scikit_learn() {
 #[test]
 fn classes_side_by_side_are_the_classes_one_by_one() {
     // 3 classes fill a block of 8 lanes in part, 10 one of 16, 19 one and a bit: each has to equal a model of its own.
-    let wine = Split::new(&red_wine(), SEED).train;
+    let wine = Split::new(&red_wine().data, SEED).train;
     for classes in [3, 10, 19] {
         for loss in [Loss::Squared, Loss::Log, Loss::Hinge] {
             let y: Vec<f64> = (0..wine.y.len()).map(|row| ((row * 7 + row / 5) % classes) as f64).collect();
@@ -101,7 +101,7 @@ fn a_penalty_of_one_zeroes_the_weights_before_each_update() {
 
 #[test]
 fn a_good_learning_rate_foretells_the_grade_within_two_thirds() {
-    let split = Split::new(&red_wine(), SEED);
+    let split = Split::new(&red_wine().data, SEED);
     let train = Dataset::new(split.train.x.clone(), split.train.y.clone());
     let sgd = sgd(Task::Regression, Loss::Squared, 0.001, 0.0001);
     let model = (0..20).try_fold(None, |model, _| sgd.fit_with(model, &train).map(Some)).expect("the data fit");
@@ -112,7 +112,7 @@ fn a_good_learning_rate_foretells_the_grade_within_two_thirds() {
 
 #[test]
 fn a_learning_rate_too_high_diverges_and_stays_finite() {
-    let split = Split::new(&red_wine(), SEED);
+    let split = Split::new(&red_wine().data, SEED);
     let train = Dataset::new(split.train.x.clone(), split.train.y.clone());
     let sgd = sgd(Task::Regression, Loss::Squared, 0.1, 0.0001);
     let model = (0..20).try_fold(None, |model, _| sgd.fit_with(model, &train).map(Some)).expect("the data fit");
