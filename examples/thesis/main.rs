@@ -11,6 +11,7 @@ mod grid;
 mod model;
 mod parity;
 mod process;
+mod progress;
 mod sidecar;
 mod speed;
 mod split;

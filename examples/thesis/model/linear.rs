@@ -42,7 +42,7 @@ pub struct LinearModel {
     pub task: Task,
     /// Features of a row.
     pub features: usize,
-    /// Models side by side in memory: 1, 8 or 16. What is left over in the last block stays 0.
+    /// Models side by side in memory: 1, 8, 12 or 16. What is left over in the last block stays 0.
     pub(super) lanes: usize,
     /// A block of `lanes` models after the other; in it, for each feature, the models' weights.
     pub(super) weights: Aligned,
@@ -56,6 +56,7 @@ impl LinearModel {
         let lanes = match task.models() {
             1 => 1,
             2..=8 => 8,
+            9..=12 => 12,
             _ => 16,
         };
         let places = task.models().next_multiple_of(lanes);
@@ -127,6 +128,7 @@ impl LinearModel {
         match self.lanes {
             1 => self.each_of::<1>(rows, &mut each),
             8 => self.each_of::<8>(rows, &mut each),
+            12 => self.each_of::<12>(rows, &mut each),
             _ => self.each_of::<16>(rows, &mut each),
         }
     }

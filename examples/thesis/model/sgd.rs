@@ -56,6 +56,7 @@ impl Sgd {
             (None, _) => match model.lanes {
                 1 => self.fit_blocks::<1, L>(model, rows),
                 8 => self.fit_blocks::<8, L>(model, rows),
+                12 => self.fit_blocks::<12, L>(model, rows),
                 _ => self.fit_blocks::<16, L>(model, rows),
             },
         }

@@ -53,7 +53,7 @@ fn three_steps_agree_with_scikit_learn() {
 
 #[test]
 fn classes_side_by_side_are_the_classes_one_by_one() {
-    // 3 classes fill a block of 8 lanes in part, 10 one of 16, 19 one and a bit: each has to equal a model of its own.
+    // 3 classes fill a block of 8 lanes in part, 10 one of 12, 19 one of 16 and a bit: each has to equal a model of its own.
     let wine = Split::new(&red_wine().data, SEED).train;
     for classes in [3, 10, 19] {
         for loss in [Loss::Squared, Loss::Log, Loss::Hinge] {
