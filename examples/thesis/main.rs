@@ -5,6 +5,7 @@
 //! [`trial`] trains and reports; [`process`] starts a trial, [`grid`] all of them, beside the [`sidecar`]; [`table`]
 //! shows what became of them.
 
+mod algorithm;
 mod config;
 mod data;
 mod grid;
@@ -12,6 +13,7 @@ mod model;
 mod parity;
 mod process;
 mod progress;
+mod quality;
 mod sidecar;
 mod speed;
 mod split;
@@ -60,12 +62,14 @@ enum Command {
     Trial(Config),
     Parity(parity::Arguments),
     Speed(speed::Arguments),
+    Quality(quality::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.command {
         Some(Command::Parity(arguments)) => return parity::run(arguments).into(),
+        Some(Command::Quality(arguments)) => quality::run(arguments),
         Some(Command::Speed(arguments)) => speed::run(arguments),
         Some(Command::Trial(config)) => trial::run(config),
         None => run_grid(&arguments),

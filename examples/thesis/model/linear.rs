@@ -123,6 +123,14 @@ impl LinearModel {
         self.predict_rows(rows).iter().zip(rows.y).filter(|(p, y)| p == y).count()
     }
 
+    /// How good the model is on these rows: RMSE, where less is better, or the share of rows whose class is right.
+    pub fn score(&self, rows: Rows<'_>) -> f64 {
+        match self.task {
+            Task::Regression => self.rmse(rows),
+            Task::Classes(_) => self.correct(rows) as f64 / rows.y.len() as f64,
+        }
+    }
+
     /// Gives `each` every row's place, its target, what the target means and the models' values, a block at a time.
     fn each(&self, rows: Rows<'_>, mut each: impl FnMut(usize, f64, Answer, &[f64])) {
         match self.lanes {

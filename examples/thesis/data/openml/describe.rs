@@ -53,8 +53,6 @@ pub struct Features {
 pub struct Feature {
     /// Its name.
     pub name: String,
-    /// `numeric`, `nominal`, `string` or `date`.
-    pub data_type: String,
     /// "true" for columns that carry nothing to learn from.
     #[serde(default)]
     pub is_ignore: String,
