@@ -136,7 +136,7 @@ impl<'c> Ranked<'c> {
 /// As numpy does it: from the nearer end, so that equal neighbours give exactly their value.
 fn lerp(a: f64, b: f64, t: f64) -> f64 {
     let diff = b - a;
-    if diff == 0.0 || t == 0.0 {
+    if a == b || t == 0.0 {
         // Where they are infinite, the line is not a number.
         return a;
     }
