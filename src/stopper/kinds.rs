@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::asha::Asha;
 use super::bandit::Bandit;
 use super::case::Stopper;
+use super::curve_fit::CurveFit;
 use super::cv_futility::CvFutility;
 use super::median::Median;
 use super::patience::Patience;
@@ -116,6 +117,14 @@ pub const KINDS: &[KindRow] = &[
         min_peers: "1",
         summary: "a signed-rank test against the best finished trial, fold by fold (else place by place), gives less than p",
     },
+    KindRow {
+        name: "curve",
+        keys: &["p"],
+        dialects: &[],
+        grace: "20 % of the length, and from the fourth report on; every 5 % of the length from there",
+        min_peers: "1",
+        summary: "curves laid through its reports come above the best of the others at the end with a probability below p",
+    },
 ];
 
 /// The rule for a kind; nothing for a kind that has no row.
@@ -133,7 +142,8 @@ pub fn of(kind: &StopperKind) -> Option<Arc<dyn Stopper>> {
         }
         StopperKind::CvFutility { variant } => Arc::new(CvFutility { variant }),
         StopperKind::Wilcoxon { p } => Arc::new(Wilcoxon { p }),
-        StopperKind::Curve { .. } | StopperKind::Prediction { .. } | StopperKind::Auto => return None,
+        StopperKind::Curve { p } => Arc::new(CurveFit::new(p)),
+        StopperKind::Prediction { .. } | StopperKind::Auto => return None,
     })
 }
 
