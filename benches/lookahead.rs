@@ -1,6 +1,6 @@
 //! What rules that look ahead save and lose on recorded curves, and what a decision costs.
 //!
-//! `cargo bench --bench lookahead -- [FOLDER] [--permutations N] [--only NAME]`: FOLDER holds the corpora (default
+//! `cargo bench --bench lookahead -- [FOLDER] [--permutations N] [--only NAME] [--calibration]`: FOLDER holds the corpora (default
 //! `../shared/curves`). 100 trials drawn at random, one worker, one after the other; speed-up is the recorded steps over those
 //! that were done, kept how often the best of the hundred survives, regret how much worse the best survivor is.
 
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use earlystop::model::{Mode, RunId};
-use earlystop::stopper::{Case, CurveFit, End, Field, Peer, Stopper, Verdict};
+use earlystop::stopper::{Case, Curve, CurveFit, End, Field, Peer, Stopper, Verdict};
 
 /// A recorded trial; values turned so that higher is better.
 struct Trial {
@@ -170,6 +170,39 @@ fn rules() -> Vec<Rule> {
     rules
 }
 
+/// How forecasts of kind `curve` come out: the share of trials whose end lies below a quantile of what was forecast.
+fn calibration(corpora: &[Corpus]) {
+    println!("| corpus | known | below 5 % | 50 % | 95 % | median error | of the last value | ms |");
+    for corpus in corpora {
+        for share in [0.2, 0.3, 0.5, 0.7, 0.9] {
+            let (mut places, mut errors, mut stays) = (Vec::new(), Vec::new(), Vec::new());
+            let begun = Instant::now();
+            for Trial { values, .. } in &corpus.trials {
+                let known = (share * values.len() as f64).round() as usize;
+                let mut curve = Curve::default();
+                values[..known].iter().enumerate().for_each(|(i, v)| _ = curve.push(i as f64 + 1.0, *v));
+                let Some(forecast) = CurveFit::forecast(&curve, values.len() as f64) else { continue };
+                let came = values[values.len() - 1];
+                places.push(1.0 - forecast.above(came));
+                errors.push((forecast.mean - came).abs());
+                stays.push((values[known - 1] - came).abs());
+            }
+            let count = places.len() as f64;
+            let below = |level: f64| places.iter().filter(|place| **place < level).count() as f64 / count;
+            let ms = begun.elapsed().as_secs_f64() * 1e3 / count;
+            let (low, middle, high) = (below(0.05), below(0.5), below(0.95));
+            let (error, stay) = (median(errors), median(stays));
+            let name = corpus.name;
+            println!("| {name} | {share} | {low:.3} | {middle:.3} | {high:.3} | {error:.4} | {stay:.4} | {ms:.2} |");
+        }
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let after = |flag: &str| args.iter().position(|arg| arg == flag).and_then(|i| args.get(i + 1));
@@ -186,6 +219,9 @@ fn main() {
     if corpora.is_empty() {
         println!("no corpus in {}: give the folder as the first argument", folder.display());
         return;
+    }
+    if args.iter().any(|arg| arg == "--calibration") {
+        return calibration(&corpora);
     }
     for rule in rules().iter().filter(|rule| rule.name.contains(&only)) {
         print!("{:28}", rule.name);

@@ -31,7 +31,7 @@ mod words;
 pub use case::{Case, Evidence, Stopper, Unknown, Verdict, numbers};
 pub use column::Ranked;
 pub use curve::{Curve, Point};
-pub use curve_fit::CurveFit;
+pub use curve_fit::{CurveFit, Forecast};
 pub use distribution::{StudentT, beta_cdf, ln_gamma, normal_cdf};
 pub use field::{End, Field, Peer, Population, Quantity};
 pub use kinds::{KINDS, KindRow, of};

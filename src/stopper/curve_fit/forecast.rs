@@ -15,7 +15,7 @@ pub(super) struct Component {
 
 /// A value that is still to come.
 #[derive(Clone, Debug)]
-pub(super) struct Forecast {
+pub struct Forecast {
     components: Vec<Component>,
     freedom: f64,
     /// The mean over all curves that may be it.
@@ -47,7 +47,7 @@ impl Forecast {
     }
 
     /// How likely the value is above `bar`.
-    pub(super) fn above(&self, bar: f64) -> f64 {
+    pub fn above(&self, bar: f64) -> f64 {
         let t = StudentT::new(self.freedom);
         self.components.iter().map(|c| c.weight * t.above((bar - c.mean) / c.scale)).sum()
     }

@@ -20,7 +20,8 @@ use super::curve::{Curve, Point};
 use super::field::{End, Field, Population, Quantity};
 use super::outlook::{self, Place, Wait};
 use super::words::brief;
-use forecast::{Forecast, Record};
+pub use forecast::Forecast;
+use forecast::Record;
 use prefix::{MIN_POINTS, Prefix};
 
 /// Where a rule says nothing of grace: before a fifth of the length a curve's bend is not to be seen.
@@ -48,6 +49,11 @@ impl CurveFit {
     /// Stops when the probability to beat the best is below `p`.
     pub fn new(p: f64) -> CurveFit {
         CurveFit { p, made: Mutex::default() }
+    }
+
+    /// What a curve, as far as it is known, is thought to come to at `end`; nothing from fewer than four finite values.
+    pub fn forecast(curve: &Curve, end: f64) -> Option<Forecast> {
+        look_ahead(curve.points(), end)
     }
 
     /// The mean of a forecast at `end`.
@@ -143,7 +149,5 @@ fn look_ahead(points: &[Point], end: f64) -> Option<Forecast> {
     Some(posterior::forecast(&Prefix::new(points, end)?))
 }
 
-#[cfg(test)]
-mod calibration;
 #[cfg(test)]
 mod tests;
