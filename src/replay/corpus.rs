@@ -12,8 +12,8 @@ use super::tape::Tape;
 use crate::engine::Engine;
 use crate::journal::JournalError;
 use crate::model::{
-    ConnId, Effect, Event, Line, Moment, Name, Policy, Position, ReadingCause, Register, Reply, Request, RunId, Said,
-    Settings, TreeSample, TrialState, TrialView,
+    ConnId, Effect, Event, Line, Moment, Name, Policy, Position, Reading, ReadingCause, Register, Reply, Request,
+    RunId, Said, Settings, TreeSample, TrialState, TrialView,
 };
 use crate::policy;
 
@@ -23,7 +23,7 @@ pub(super) enum Piece {
     /// An event that is about it alone.
     Event(Event),
     /// A tick at which its tree was seen.
-    Seen(Box<TreeSample>),
+    Seen(TreeSample),
     /// A tick at which it was not.
     Unseen,
 }
@@ -82,6 +82,12 @@ impl Cutter {
         pieces.push(At { offset_ns: at.since(*began), piece, used: None });
     }
 
+    /// Whether a look between ticks is of a trial's own life: those that a rule asked for are not.
+    fn counts(&self, reading: &Reading) -> bool {
+        let asked = matches!(reading.cause, ReadingCause::Confirm | ReadingCause::Weigh);
+        !asked && self.pieces.contains_key(&reading.sample.run)
+    }
+
     /// Another number for a connection: those of journals and lives are not told apart.
     fn conn(&mut self, conn: ConnId) -> ConnId {
         let next = &mut self.next;
@@ -122,7 +128,7 @@ impl Cutter {
     fn tick(&mut self, at: Moment, trees: &[TreeSample], engine: &Engine) {
         let seen: HashMap<RunId, &TreeSample> = trees.iter().map(|tree| (tree.run, tree)).collect();
         for view in engine.living() {
-            let piece = seen.get(&view.run).map_or(Piece::Unseen, |tree| Piece::Seen(Box::new((*tree).clone())));
+            let piece = seen.get(&view.run).map_or(Piece::Unseen, |tree| Piece::Seen((*tree).clone()));
             if self.pieces.contains_key(&view.run) {
                 self.push(view.run, at, piece);
             }
@@ -176,10 +182,8 @@ impl Cast for Cutter {
                 }
             }
             Event::Tick(tick) => self.tick(at, &tick.trees, engine),
-            Event::Reading(reading) if !matches!(reading.cause, ReadingCause::Confirm | ReadingCause::Weigh) => {
-                if self.pieces.contains_key(&reading.sample.run) {
-                    self.push(reading.sample.run, at, Piece::Event(event.clone()));
-                }
+            Event::Reading(reading) if self.counts(reading) => {
+                self.push(reading.sample.run, at, Piece::Event(event.clone()));
             }
             Event::Exited(exited) if self.pieces.contains_key(&exited.run) => {
                 self.push(exited.run, at, Piece::Event(event.clone()));

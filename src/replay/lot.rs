@@ -129,7 +129,7 @@ impl<'u> Lot<'u> {
             Piece::Event(event) => self.feed(at, event),
             // It has said all that it had to say: a verdict would save nothing and lose nothing.
             Piece::Seen(_) | Piece::Unseen if said_all => {}
-            Piece::Seen(tree) => self.step(at, tick(at, vec![(**tree).clone()])),
+            Piece::Seen(tree) => self.step(at, tick(at, vec![tree.clone()])),
             Piece::Unseen => self.step(at, tick(at, Vec::new())),
         }
     }
@@ -157,7 +157,7 @@ impl<'u> Lot<'u> {
         conns.dedup();
         conns.into_iter().for_each(|conn| self.step(at, Event::Closed(conn)));
         let seen = part.recording.pieces.iter().rev().find_map(|at| match &at.piece {
-            Piece::Seen(tree) => Some((**tree).clone()),
+            Piece::Seen(tree) => Some(tree.clone()),
             _ => None,
         });
         if let Some(tree) = seen {

@@ -96,10 +96,12 @@ impl Unit {
 
 impl Part {
     fn value(&self, mode: Mode, select: Select) -> Option<f64> {
-        let values = self.curve.iter().map(|reported| reported.value);
         match select {
-            Select::Last => values.last().filter(|value| !value.is_nan()),
-            Select::Best => score::best(mode, values.filter(|value| !value.is_nan())),
+            Select::Last => self.curve.last().map(|reported| reported.value).filter(|value| !value.is_nan()),
+            Select::Best => {
+                let values = self.curve.iter().map(|reported| reported.value);
+                score::best(mode, values.filter(|value| !value.is_nan()))
+            }
         }
     }
 }

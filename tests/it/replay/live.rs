@@ -123,10 +123,9 @@ fn recorded() -> Stage {
     stage
 }
 
-#[test]
-fn the_journals_own_policies_give_its_own_verdicts_to_the_byte() {
-    let stage = recorded();
-    let report = replayed(&stage, &[]);
+/// The journal's own policies: everything is as it was.
+fn own_policies(stage: &Stage) {
+    let report = replayed(stage, &[]);
     let journal = &report["journals"][0];
     assert_eq!(journal["differences"], Value::Array(Vec::new()), "{journal:#}");
     assert_eq!((&journal["equal"], &journal["lives"], &journal["stops"]), (&true.into(), &2.into(), &5.into()));
@@ -137,4 +136,73 @@ fn the_journals_own_policies_give_its_own_verdicts_to_the_byte() {
     }
     assert!(stops.iter().all(|stop| stop["in_record"] == true && stop["saved"]["steps"] == 0.0), "{stops:#?}");
     assert!(report["observed"].as_array().unwrap().iter().any(|o| o["rule"] == "watching" && o["trial"] == "fat"));
+}
+
+fn of<'r>(report: &'r Value, trial: &str) -> Option<&'r Value> {
+    report["stops"].as_array().unwrap().iter().find(|stop| stop["trial"] == trial)
+}
+
+/// The policy of the second life, given by hand: stops that are the same are followed, the others are not there.
+fn one_rule_less(stage: &Stage) {
+    let policy = stage.path("other.toml");
+    let rules = POLICY.split("[[rule]]").filter(|rule| !rule.contains("busy")).collect::<Vec<_>>().join("[[rule]]");
+    std::fs::write(&policy, rules).unwrap();
+    let report = replayed(stage, &["--policy", &policy.display().to_string()]);
+    assert!(of(&report, "busy").is_none(), "the rule that stopped it is not there: {report:#}");
+    for trial in ["bad", "hog"] {
+        assert_eq!(of(&report, trial).expect("stopped as in the record")["in_record"], true, "{report:#}");
+    }
+    // busy would have gone on, and whatever was alive at the end; nobody knows how.
+    assert!(report["censored"]["needed_beyond_record"].as_u64() >= Some(1), "{report:#}");
+    assert_eq!((&report["kept"]["low"], &report["kept"]["high"]), (&0.0.into(), &1.0.into()));
+    assert_eq!(report["journals"][0]["equal"], Value::Null, "another policy is not to be equal");
+}
+
+/// A harder policy: a trial that came to its end is stopped, and what it did later is saved.
+fn a_harder_rule(stage: &Stage) {
+    let policy = stage.path("hard.toml");
+    std::fs::write(&policy, "[[rule]]\nname = \"low-cap\"\nmetric = \"memory\"\nabove = \"60 MiB\"\n").unwrap();
+    let report = replayed(stage, &["--policy", &policy.display().to_string()]);
+    let fat = of(&report, "fat").expect("it had 70 MiB");
+    assert_eq!((&fat["rule"], &fat["in_record"]), (&"low-cap".into(), &false.into()));
+    assert!(fat["reason"].as_str().unwrap().starts_with("memory "), "{fat}");
+    let step = fat["step"].as_f64().unwrap();
+    let saved = |unit: &str| fat["saved"][unit].as_f64().unwrap();
+    assert!(step < 60.0 && saved("steps") == 60.0 - step, "{fat}");
+    assert!(saved("seconds") > 0.0 && saved("gib_hours") > 0.0, "{fat}");
+    assert!(of(&report, "good").is_none() && of(&report, "bad").is_none(), "{report:#}");
+    // good has a loss of 1/60, fat one of 0.5: what was best is kept, as far as the record goes.
+    let wine = report["experiments"].as_array().unwrap().iter().find(|e| e["experiment"] == "wine").unwrap();
+    assert_eq!((&wine["best"], &wine["kept_best"]), (&(1.0 / 60.0).into(), &(1.0 / 60.0).into()));
+}
+
+#[test]
+fn a_daemons_journal_is_replayed_as_it_was_and_as_it_was_not() {
+    let stage = recorded();
+    own_policies(&stage);
+    one_rule_less(&stage);
+    a_harder_rule(&stage);
+    let journal = stage.journal().display().to_string();
+    let table = stage.command(&["replay", &journal]).output().unwrap();
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.contains("5 stops, equal to the journal's to the byte"), "{table}");
+}
+
+#[test]
+fn a_daemon_that_was_killed_leaves_a_record_that_says_so() {
+    let mut stage = Stage::new(POLICY);
+    let bad = trainer(&stage, "bad", 100_000, "6.0 if step > 30 else 1.0", "pass");
+    ends(&stage, "bad", "stopped");
+    let lasting = trainer(&stage, "lasting", 100_000, "0.9", "pass");
+    wait_for("it has come some way", LONG, || stage.row("lasting")?["step"].as_u64().filter(|step| *step > 20));
+    stage.kill();
+    stage.start();
+    wait_for("it is watched again", LONG, || (state(&stage, "lasting") == "running").then_some(()));
+    stage.finish();
+    drop((bad, lasting));
+    let report = replayed(&stage, &[]);
+    let journal = &report["journals"][0];
+    assert_eq!((&journal["equal"], &journal["lives"]), (&Value::Null, &2.into()));
+    assert!(journal["breaks"][0].as_str().unwrap().contains("was killed"), "{journal:#}");
+    assert_eq!(of(&report, "bad").unwrap()["in_record"], true);
 }
