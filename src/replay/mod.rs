@@ -31,7 +31,7 @@ pub use corpus::Corpus;
 pub use expect::{Answer, Expectation};
 pub use outcome::{Bounds, Experiment, Outcome, Question, Stopped, Used};
 pub use past::{Break, Lived, Past, past};
-pub use permuted::{Figure, Permuted, Plan, RuleDid, Way, permute, refused};
+pub use permuted::{Figure, Permuted, Plain, Plan, RuleDid, Way, baselines, permute, refused};
 pub use pool::Pool;
 pub use retold::{Retold, Stop, Under, WouldStop, retell};
 pub use score::{Cost, Select};

@@ -230,6 +230,35 @@ fn row(pool: &Pool, order: &[usize], policy: &Arc<Policy>, settings: &Settings, 
     Ok(Row { policy: drawn(pool, &units, used, &survives, plan.cost), rules, baselines: baselines.collect() })
 }
 
+/// What a way to stop comes to over all trials at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain {
+    /// Recorded cost over used cost.
+    pub speedup: f64,
+    /// The share of experiments whose best was kept.
+    pub kept: f64,
+    /// The mean of what was lost, as a share of the best.
+    pub regret: f64,
+}
+
+/// The baselines over all complete trials of each experiment, the mean over experiments.
+pub fn baselines(pools: &[Pool], cost: Cost) -> Vec<(f64, Plain)> {
+    let one = |share: f64| {
+        let each: Vec<Drawn> = pools
+            .iter()
+            .map(|pool| {
+                let units: Vec<&Unit> = pool.units.iter().collect();
+                let (used, survives) = baseline(&units, share, pool.objective.mode, cost);
+                drawn(pool, &units, used, &survives, cost)
+            })
+            .collect();
+        let mean = |of: fn(&Drawn) -> f64| stats::mean(&each.iter().map(of).collect::<Vec<_>>());
+        Plain { speedup: mean(|d| d.speedup), kept: mean(|d| d.kept), regret: mean(|d| d.regret) }
+    };
+    let shares = if pools.is_empty() { &[][..] } else { &SHARES[..] };
+    shares.iter().map(|share| (*share, one(*share))).collect()
+}
+
 /// What it comes to if these survive.
 fn drawn(pool: &Pool, units: &[&Unit], used: f64, survives: &[bool], cost: Cost) -> Drawn {
     let mode = pool.objective.mode;

@@ -1,8 +1,11 @@
 //! `earlystop replay`: what a policy would have done to what was recorded.
 
 mod expect;
+mod html;
 mod json;
+mod page;
 mod permuted;
+mod plot;
 mod recorded;
 mod text;
 
@@ -17,6 +20,7 @@ use super::diagnostics::{self, Style};
 use crate::model::{Mode, Objective, Policy};
 use crate::policy;
 use crate::replay::{Cost, Expectation, Question, Select, Tape};
+use page::Page;
 
 /// Arguments of `earlystop replay`.
 #[derive(Clone, Debug, clap::Args)]
@@ -31,6 +35,9 @@ pub struct Args {
     /// Print one JSON object, for programs
     #[arg(long)]
     pub json: bool,
+    /// Write a page for people, with a plot of what is used and what is kept; nothing in it comes from elsewhere
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Exit with 1 unless this holds: 'kept >= 0.95 and speedup >= 2'
     #[arg(long, value_name = "EXPRESSION", value_parser = Expectation::parse)]
     pub expect: Option<Expectation>,
@@ -148,14 +155,19 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
 }
 
 /// Prints what was found, and the answer to `--expect`.
-fn tell(args: &Args, report: &Value, lines: &[String]) -> Result<u8, Failure> {
+fn tell(args: &Args, report: &Value, page: &Page) -> Result<u8, Failure> {
     // A name that is none is told before anything is printed.
     let verdict = args.expect.as_ref().map(|expectation| expect::verdict(expectation, report)).transpose()?;
+    if let Some(path) = &args.html {
+        std::fs::write(path, html::render(page)).map_err(|error| {
+            Failure::new(format!("{}: cannot be written: {error}", path.display()), "give another file by --html")
+        })?;
+    }
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{report}")?;
     } else {
-        lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        page.lines(width()).iter().try_for_each(|line| writeln!(out, "{line}"))?;
     }
     drop(out);
     Ok(match verdict {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::page::{Page, Section};
+use super::plot::{Kind, Point, alone, short_baseline};
 use super::text::{number, unit};
-use super::{Args, given, unreadable, width};
+use super::{Args, given, unreadable};
 use crate::cli::Failure;
-use crate::cli::table::{self, Align};
+use crate::cli::table::Align;
 use crate::model::{Name, Policy};
 use crate::replay::{Corpus, Cost, FINISHED, Figure, Permuted, Plan, Pool, Tape, Way, permute, refused};
 
@@ -27,7 +29,7 @@ struct Drawing {
 ///
 /// # Errors
 /// A journal is damaged, the policy is refused or cannot be replayed like this, there is nothing to draw.
-pub fn run(args: &Args, count: usize, tapes: &[Tape]) -> Result<(Value, Vec<String>), Failure> {
+pub fn run(args: &Args, count: usize, tapes: &[Tape]) -> Result<(Value, Page), Failure> {
     let policy = match tapes.first().map(|tape| given(args, tape)).transpose()?.flatten() {
         Some(policy) => policy,
         None => return Err(Failure::new("--permutations need a policy", "give one by --policy")),
@@ -54,7 +56,11 @@ pub fn run(args: &Args, count: usize, tapes: &[Tape]) -> Result<(Value, Vec<Stri
     }
     let drawing = Drawing { corpus, pools, without, plan };
     let permuted = permute(&drawing.pools, &policy, drawing.corpus.settings(), &plan).map_err(faulty)?;
-    Ok((report(args, &drawing, &permuted, &policy), lines(args, &drawing, &permuted, &policy)))
+    let mut page = page(args, &drawing, &permuted, &policy);
+    if args.html.is_some() {
+        page.points = points(&drawing, &permuted, &policy)?;
+    }
+    Ok((report(args, &drawing, &permuted, &policy), page))
 }
 
 fn faulty(why: String) -> Failure {
@@ -157,22 +163,19 @@ fn baseline(share: f64) -> String {
     format!("{} % of the reports, then finish the best {FINISHED}", (share * 100.0).round())
 }
 
-fn lines(args: &Args, drawing: &Drawing, permuted: &Permuted, policy: &Arc<Policy>) -> Vec<String> {
+fn page(args: &Args, drawing: &Drawing, permuted: &Permuted, policy: &Arc<Policy>) -> Page {
     let plan = &drawing.plan;
     let files: Vec<String> = args.policy.iter().map(|path| path.display().to_string()).collect();
-    let workers = number(plan.workers, "worker");
-    let mut lines = vec![
-        format!(
-            "{}, {} each of {} complete, {workers}, seed {}, cost {}",
-            number(plan.permutations, "permutation"),
-            number(permuted.sample, "trial"),
-            drawing.corpus.len(),
-            plan.seed,
-            unit(plan.cost)
-        ),
-        String::new(),
-    ];
-    let head = [
+    let title = format!(
+        "{}, {} each of {} complete, {}, seed {}, cost {}",
+        number(plan.permutations, "permutation"),
+        number(permuted.sample, "trial"),
+        drawing.corpus.len(),
+        number(plan.workers, "worker"),
+        plan.seed,
+        unit(plan.cost)
+    );
+    let head = vec![
         ("", Align::Left),
         ("SPEED-UP", Align::Right),
         ("(95 %)", Align::Left),
@@ -194,19 +197,39 @@ fn lines(args: &Args, drawing: &Drawing, permuted: &Permuted, policy: &Arc<Polic
     };
     let mut rows = vec![row(files.join(", "), &permuted.policy)];
     rows.extend(permuted.baselines.iter().map(|(share, way)| row(baseline(*share), way)));
-    lines.extend(table::render(&head, &rows, width()));
-    lines.push(String::new());
-    for rule in &policy.rules {
+    let did = |rule: &Arc<crate::model::Rule>| {
         let did = permuted.rules.get(&rule.name).cloned().unwrap_or_default();
         let (each, best) = (did.stopped, 100.0 * did.stopped_best);
-        lines.push(format!("rule {}: stops {each:.1} trials a permutation, the best one in {best:.1} %", rule.name));
+        format!("rule {}: stops {each:.1} trials a permutation, the best one in {best:.1} %", rule.name)
+    };
+    let after = policy.rules.iter().map(did).collect();
+    let sections = vec![Section { caption: String::new(), head, rows, after, detail: false }];
+    Page { title, lead: Vec::new(), sections, notes: notes(drawing), points: Vec::new() }
+}
+
+/// The policy, each of its rules alone, and the baselines, for the plot.
+fn points(drawing: &Drawing, permuted: &Permuted, policy: &Arc<Policy>) -> Result<Vec<Point>, Failure> {
+    let point = |name: String, kind: Kind, way: &Way| Point {
+        name,
+        kind,
+        used: 1.0 / way.speedup.median,
+        kept: (way.kept.mean, way.kept.low(), way.kept.high()),
+        regret: way.regret.mean,
+    };
+    let mut points = vec![point("the policy".to_string(), Kind::Policy, &permuted.policy)];
+    let plan = Plan { halves: false, ..drawing.plan };
+    for alone in alone(policy) {
+        let name = alone.rules.first().map_or_else(String::new, |rule| rule.name.to_string());
+        let one = permute(&drawing.pools, &Arc::new(alone), drawing.corpus.settings(), &plan).map_err(faulty)?;
+        points.push(point(name, Kind::Rule, &one.policy));
     }
-    notes(drawing, &mut lines);
-    lines
+    points.extend(permuted.baselines.iter().map(|(share, way)| point(short_baseline(*share), Kind::Baseline, way)));
+    Ok(points)
 }
 
 /// What must be known to read the figures.
-fn notes(drawing: &Drawing, lines: &mut Vec<String>) {
+fn notes(drawing: &Drawing) -> Vec<String> {
+    let mut lines = Vec::new();
     let corpus = &drawing.corpus;
     if corpus.incomplete > 0 {
         lines.push(format!(
@@ -224,4 +247,5 @@ fn notes(drawing: &Drawing, lines: &mut Vec<String>) {
     if drawing.pools.len() > 1 {
         lines.push(format!("Each permutation is of one of {} experiments, in turn.", drawing.pools.len()));
     }
+    lines
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::Args;
 use super::json::told;
+use super::page::{Page, Section};
 use super::recorded::{Replay, Replayed};
-use super::{Args, width};
 use crate::cli::table::{self, Align};
 use crate::replay::{Bounds, Cost, Experiment, Stopped, Used};
 
@@ -12,23 +13,19 @@ use crate::replay::{Bounds, Cost, Experiment, Stopped, Used};
 const SHOWN: usize = 5;
 
 /// All of it.
-pub fn lines(args: &Args, replay: &Replay) -> Vec<String> {
-    let mut lines = Vec::new();
-    lines.push(head(args, replay));
-    replay.journals.iter().for_each(|journal| equality(journal, replay.own, &mut lines));
+pub fn page(args: &Args, replay: &Replay) -> Page {
+    let mut lead = Vec::new();
+    replay.journals.iter().for_each(|journal| equality(journal, replay.own, &mut lead));
+    let mut sections = Vec::new();
     if !replay.outcome.stopped.is_empty() {
-        lines.push(String::new());
-        lines.extend(stops(&replay.outcome.stopped));
+        sections.push(stops(&replay.outcome.stopped));
     }
-    would_stop(replay, &mut lines);
-    lines.push(String::new());
-    lines.extend(totals(replay));
+    sections.extend(would_stop(replay));
+    sections.push(totals(replay));
     if !replay.outcome.experiments.is_empty() {
-        lines.push(String::new());
-        lines.extend(experiments(&replay.outcome.experiments));
+        sections.push(experiments(&replay.outcome.experiments));
     }
-    notes(replay, &mut lines);
-    lines
+    Page { title: head(args, replay), lead, sections, notes: notes(replay), points: Vec::new() }
 }
 
 pub(super) fn number(n: usize, what: &str) -> String {
@@ -66,8 +63,8 @@ fn equality(journal: &Replayed, own: bool, lines: &mut Vec<String>) {
     }
 }
 
-fn stops(stopped: &[Stopped]) -> Vec<String> {
-    let head = [
+fn stops(stopped: &[Stopped]) -> Section {
+    let head = vec![
         ("TRIAL", Align::Left),
         ("RULE", Align::Left),
         ("AFTER", Align::Right),
@@ -99,16 +96,16 @@ fn stops(stopped: &[Stopped]) -> Vec<String> {
             why,
         ]
     };
-    table::render(&head, &stopped.iter().map(row).collect::<Vec<_>>(), width())
+    Section { caption: String::new(), head, rows: stopped.iter().map(row).collect(), after: Vec::new(), detail: true }
 }
 
 /// What rules would have done that only observe, or that a brake held back.
-fn would_stop(replay: &Replay, lines: &mut Vec<String>) {
+fn would_stop(replay: &Replay) -> Option<Section> {
     let would: Vec<_> = replay.journals.iter().flat_map(|journal| &journal.told.would).collect();
     if would.is_empty() {
-        return;
+        return None;
     }
-    let head = [
+    let head = vec![
         ("TRIAL", Align::Left),
         ("RULE", Align::Left),
         ("AFTER", Align::Right),
@@ -127,14 +124,12 @@ fn would_stop(replay: &Replay, lines: &mut Vec<String>) {
             ]
         })
         .collect();
-    lines.push(String::new());
-    lines.push("stops that were not to be:".to_string());
-    lines.extend(table::render(&head, &rows, width()));
+    Some(Section { caption: "stops that were not to be:".to_string(), head, rows, after: Vec::new(), detail: true })
 }
 
-fn totals(replay: &Replay) -> Vec<String> {
+fn totals(replay: &Replay) -> Section {
     let outcome = &replay.outcome;
-    let head = [
+    let head = vec![
         ("", Align::Left),
         ("STEPS", Align::Right),
         ("TIME", Align::Right),
@@ -150,17 +145,18 @@ fn totals(replay: &Replay) -> Vec<String> {
             format!("{:.3}", used.gib_hours),
         ]
     };
-    let mut lines = table::render(&head, &[row("recorded", outcome.recorded), row("replayed", outcome.used)], width());
+    let rows = vec![row("recorded", outcome.recorded), row("replayed", outcome.used)];
+    let mut after = Vec::new();
     let speedup = outcome.speedup(replay.cost);
     let counted = outcome.stopped.len();
-    lines.push(format!("{}: speed-up {} ({})", number(counted, "stop"), times(speedup), unit(replay.cost)));
+    after.push(format!("{}: speed-up {} ({})", number(counted, "stop"), times(speedup), unit(replay.cost)));
     let mut by_rule: BTreeMap<&str, usize> = BTreeMap::new();
     outcome.stopped.iter().for_each(|stopped| *by_rule.entry(&stopped.stop.rule).or_default() += 1);
     let by_rule: Vec<String> = by_rule.iter().map(|(rule, n)| format!("{rule} {n}")).collect();
     if !by_rule.is_empty() {
-        lines.push(format!("by rule: {}", by_rule.join(", ")));
+        after.push(format!("by rule: {}", by_rule.join(", ")));
     }
-    lines
+    Section { caption: String::new(), head, rows, after, detail: false }
 }
 
 pub(super) fn unit(cost: Cost) -> &'static str {
@@ -179,8 +175,8 @@ fn times(bounds: Bounds) -> String {
     }
 }
 
-fn experiments(all: &[Experiment]) -> Vec<String> {
-    let head = [
+fn experiments(all: &[Experiment]) -> Section {
+    let head = vec![
         ("EXPERIMENT", Align::Left),
         ("OBJECTIVE", Align::Left),
         ("ENDED", Align::Right),
@@ -209,11 +205,11 @@ fn experiments(all: &[Experiment]) -> Vec<String> {
             regret,
         ]
     };
-    table::render(&head, &all.iter().map(row).collect::<Vec<_>>(), width())
+    Section { caption: String::new(), head, rows: all.iter().map(row).collect(), after: Vec::new(), detail: false }
 }
 
 /// What must be known to read the figures.
-fn notes(replay: &Replay, lines: &mut Vec<String>) {
+fn notes(replay: &Replay) -> Vec<String> {
     let outcome = &replay.outcome;
     let mut notes = Vec::new();
     if outcome.stopped.iter().any(|stopped| !stopped.stop.in_record) {
@@ -237,8 +233,5 @@ fn notes(replay: &Replay, lines: &mut Vec<String>) {
             names.join(", ")
         ));
     }
-    if !notes.is_empty() {
-        lines.push(String::new());
-        lines.extend(notes);
-    }
+    notes
 }

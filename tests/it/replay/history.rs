@@ -208,6 +208,32 @@ fn a_trial_without_an_end_makes_bounds() {
 }
 
 #[test]
+fn a_page_needs_nothing_from_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = journal(folder.path(), "five", &CURVES);
+    let rules = format!("{WEAK}\n{}", WEAK.replace("weak", "weaker").replace("0.15", "0.06"));
+    let weak = policy(folder.path(), "weak.toml", &rules);
+    for (name, more) in [("recorded", &[][..]), ("permuted", &["--permutations", "3"])] {
+        let page = folder.path().join(format!("{name}.html"));
+        let file = page.display().to_string();
+        report(&[&["--policy", &weak, &journal, "--html", &file], more].concat());
+        let text = std::fs::read_to_string(&page).unwrap();
+        for foreign in ["http:", "https:", "<script", "<link", "@import", "url(", "src="] {
+            assert!(!text.contains(foreign), "{name}: {foreign}");
+        }
+        // Two panels; in each the policy, two rules alone and five baselines.
+        assert_eq!(text.matches("<svg").count(), 2, "{name}");
+        let drawn = |mark: &str| text.matches(mark).count();
+        assert_eq!(
+            (drawn("<circle class=\"policy\""), drawn("<circle class=\"rule\""), drawn("<rect class=\"baseline\"")),
+            (2, 4, 10)
+        );
+        assert!(text.contains("prefers-color-scheme: dark") && text.contains("@media print"), "{name}");
+        assert!(text.contains("weaker: 85.0 % used, kept 0.000"), "{name}: the best begins with 0.05: {text}");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let journal = journal(folder.path(), "five", &CURVES);
