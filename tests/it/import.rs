@@ -1,6 +1,7 @@
 //! `earlystop import`: histories that others recorded become journals that read like a daemon's own.
 
 mod csv;
+mod hostile;
 mod mlflow;
 mod tensorboard;
 
