@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::process::Trial;
 use crate::sidecar::Sidecar;
 use crate::table::Row;
+use crate::trial::EXPERIMENT;
 
 /// How many trials run at once if nobody says: one core is left to the sidecar and the system, but two trials at least.
 pub fn default_jobs() -> usize {
@@ -47,7 +48,8 @@ pub fn run(configs: &[Config], jobs: usize, sidecar: &Sidecar) -> io::Result<Vec
 
 /// One trial from its start to the sidecar's record of its end.
 fn one(config: &Config, sidecar: &Sidecar) -> io::Result<Row> {
-    let ended = Trial::start(config, sidecar.socket())?.wait()?;
-    let view = sidecar.record_of(&config.name(), ended)?;
+    let arguments: Vec<String> = std::iter::once("trial".to_string()).chain(config.arguments()).collect();
+    let ended = Trial::start(&arguments, sidecar.socket())?.wait()?;
+    let view = sidecar.record_of(EXPERIMENT, &config.name(), ended)?;
     Ok(Row::of(&view))
 }

@@ -14,6 +14,7 @@ mod parity;
 mod process;
 mod progress;
 mod quality;
+mod search;
 mod sidecar;
 mod speed;
 mod split;
@@ -27,7 +28,7 @@ use std::time::Instant;
 use clap::{Parser, Subcommand};
 
 use config::Config;
-use sidecar::Sidecar;
+use sidecar::{Setup, Sidecar};
 
 /// The policy unless --policy names another.
 const POLICY: &str = include_str!("policy.toml");
@@ -63,6 +64,9 @@ enum Command {
     Parity(parity::Arguments),
     Speed(speed::Arguments),
     Quality(quality::Arguments),
+    Search(search::Arguments),
+    #[command(hide = true)]
+    Fit(search::worker::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +74,8 @@ fn main() -> ExitCode {
     let result = match &arguments.command {
         Some(Command::Parity(arguments)) => return parity::run(arguments).into(),
         Some(Command::Quality(arguments)) => quality::run(arguments),
+        Some(Command::Search(arguments)) => search::run(arguments),
+        Some(Command::Fit(arguments)) => search::worker::run(arguments),
         Some(Command::Speed(arguments)) => speed::run(arguments),
         Some(Command::Trial(config)) => trial::run(config),
         None => run_grid(&arguments),
@@ -90,9 +96,9 @@ fn run_grid(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let sidecar = match &arguments.policy {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
-            Sidecar::start(&text, path)
+            Sidecar::start(&text, path, Setup::default())
         }
-        None => Sidecar::start(POLICY, "examples/thesis/policy.toml".as_ref()),
+        None => Sidecar::start(POLICY, "examples/thesis/policy.toml".as_ref(), Setup::default()),
     }?;
     eprintln!("{} trials, {jobs} at a time. Metrics: {}/metrics", configs.len(), sidecar.http_address());
     let start = Instant::now();

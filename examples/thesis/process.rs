@@ -1,12 +1,10 @@
-//! A trial's process: this same program, started again as `thesis trial ...`.
+//! A trial's process: this same program, started again.
 
 use std::io;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use earlystop::model::{ExitStatus, ExitUsage};
-
-use crate::config::Config;
 
 /// A started trial.
 pub struct Trial {
@@ -25,10 +23,10 @@ pub struct Ended {
 }
 
 impl Trial {
-    /// Starts it; the sidecar hears of it when it says hello on the socket.
-    pub fn start(config: &Config, socket: &Path) -> io::Result<Trial> {
+    /// Starts it with these arguments; the sidecar hears of it when it says hello on the socket.
+    pub fn start(arguments: &[String], socket: &Path) -> io::Result<Trial> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("trial").args(config.arguments());
+        command.args(arguments);
         command.env("EARLYSTOP_SOCKET", socket);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
         Ok(Trial { _silence: child.stdin.take(), child })

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use earlystop::cli::diagnostics::{Style, render};
 use earlystop::daemon::{self, DaemonConfig, DaemonHandle, Standing};
 use earlystop::model::{Diagnostic, Exited, MILLI, RunId, TrialView};
+use earlystop::policy::config::Listen;
 use earlystop::policy::{self, Config, Context};
+use earlystop::sys::places::Places;
 
 use crate::process::Ended;
 
@@ -20,23 +22,61 @@ const INTERVAL_NS: u64 = 50 * MILLI;
 /// How long the sidecar may take to close the record of a trial that has ended. It needs a few milliseconds.
 const CLOSING: Duration = Duration::from_secs(10);
 
+/// Time between two looks at a record that is not closed yet.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Bytes of a journal that is to keep everything: far more than any search writes.
+const UNBOUNDED: u64 = 1 << 50;
+
+/// How a sidecar is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup<'a> {
+    /// Where its journal lies; without it the journal goes with the sidecar.
+    pub state: Option<&'a Path>,
+    /// Time between two looks, nanoseconds.
+    pub interval_ns: u64,
+    /// Only says what it would stop.
+    pub observe: bool,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Setup { state: None, interval_ns: INTERVAL_NS, observe: false }
+    }
+}
+
 /// A running sidecar.
 pub struct Sidecar {
     daemon: DaemonHandle,
-    /// The journal lies here, and goes with it.
-    _state: tempfile::TempDir,
+    /// A journal that goes with it lies here.
+    _state: Option<tempfile::TempDir>,
 }
 
 impl Sidecar {
     /// Starts it with the policy in this text; `path` is for messages. Errors: findings in the policy, rendered, or
     /// why the daemon cannot start.
-    pub fn start(text: &str, path: &Path) -> Result<Sidecar, Box<dyn Error>> {
-        let (policy, warnings) = policy::parse(text, path, &context()).map_err(|findings| rendered(&findings))?;
+    pub fn start(text: &str, path: &Path, setup: Setup<'_>) -> Result<Sidecar, Box<dyn Error>> {
+        let context = Context { interval_ns: setup.interval_ns, ..Context::default() };
+        let (policy, warnings) = policy::parse(text, path, &context).map_err(|findings| rendered(&findings))?;
         eprint!("{}", rendered(&warnings));
-        let state = tempfile::Builder::new().prefix("earlystop-thesis-").tempdir()?;
-        let mut config = Config { state: Some(state.path().to_path_buf()), ..Config::default() };
-        config.settings.interval_ns = INTERVAL_NS;
-        let standing = Standing::Inside(RunId(ulid::Ulid::generate().0));
+        let mut config = Config::default();
+        (config.settings.interval_ns, config.settings.observe) = (setup.interval_ns, setup.observe);
+        let (state, standing) = match setup.state {
+            Some(folder) => {
+                config.state = Some(folder.to_path_buf());
+                config.journal.max_size = UNBOUNDED;
+                // Alone, so that its journal has one name and a search that goes on goes on in it; but at a place of its
+                // own, so that it is in nobody's way.
+                config.socket = Some(Places::here().run_socket(std::process::id()));
+                config.listen = Some(Listen::parse("127.0.0.1:0")?);
+                (None, Standing::Alone)
+            }
+            None => {
+                let folder = tempfile::Builder::new().prefix("earlystop-thesis-").tempdir()?;
+                config.state = Some(folder.path().to_path_buf());
+                (Some(folder), Standing::Inside(RunId(ulid::Ulid::generate().0)))
+            }
+        };
         let daemon = daemon::start(DaemonConfig { config, policy, standing, render: rendered })?;
         Ok(Sidecar { daemon, _state: state })
     }
@@ -52,9 +92,17 @@ impl Sidecar {
     }
 
     /// Tells how a trial's process ended, and gives the trial's record once it is closed.
-    pub fn record_of(&self, trial: &str, ended: Ended) -> io::Result<Arc<TrialView>> {
-        let unknown = || io::Error::other(format!("{trial} ended ({:?}) and never said hello", ended.status));
-        let run = self.find(trial).ok_or_else(unknown)?.run;
+    pub fn record_of(&self, experiment: &str, trial: &str, ended: Ended) -> io::Result<Arc<TrialView>> {
+        let until = Instant::now() + CLOSING;
+        let run = loop {
+            match self.find(experiment, trial) {
+                Some(view) => break view.run,
+                None if Instant::now() < until => thread::sleep(LOOK),
+                None => {
+                    return Err(io::Error::other(format!("{trial} ended ({:?}) and never said hello", ended.status)));
+                }
+            }
+        };
         let (status, usage) = (Some(ended.status), Some(ended.usage));
         self.daemon.exited(Exited { run, status, usage, oom: false });
         let used = ended.usage.user_seconds + ended.usage.system_seconds;
@@ -63,18 +111,20 @@ impl Sidecar {
             // Summed in another order the figures may differ in the last digit.
             !view.state.is_living() && cpu >= used - 1e-6
         };
-        let until = Instant::now() + CLOSING;
         loop {
-            match self.find(trial).filter(|view| closed(view)) {
+            match self.find(experiment, trial).filter(|view| closed(view)) {
                 Some(view) => return Ok(view),
-                None if Instant::now() < until => thread::sleep(Duration::from_millis(5)),
+                None if Instant::now() < until => thread::sleep(LOOK),
                 None => return Err(io::Error::other(format!("the record of {trial} is not closed after {CLOSING:?}"))),
             }
         }
     }
 
-    fn find(&self, trial: &str) -> Option<Arc<TrialView>> {
-        self.daemon.snapshot().trials.iter().find(|view| view.trial.as_str() == trial).cloned()
+    /// The last attempt of a trial.
+    fn find(&self, experiment: &str, trial: &str) -> Option<Arc<TrialView>> {
+        let snapshot = self.daemon.snapshot();
+        let is_it = |view: &&Arc<TrialView>| view.trial.as_str() == trial && view.experiment.as_str() == experiment;
+        snapshot.trials.iter().filter(is_it).max_by_key(|view| view.attempt).cloned()
     }
 
     /// Ends it.
@@ -83,7 +133,8 @@ impl Sidecar {
     }
 }
 
-/// What the meaning of a policy depends on here.
+/// What the meaning of the example's own policy depends on.
+#[cfg(test)]
 pub fn context() -> Context {
     Context { interval_ns: INTERVAL_NS, ..Context::default() }
 }

@@ -45,17 +45,20 @@ pub struct Split {
 }
 
 impl Split {
-    /// Splits at random and standardises both parts by the mean and spread of the training rows alone: the rows to
-    /// judge by must not be seen in any way.
+    /// Splits at random.
     pub fn new(data: &Data, seed: u64) -> Split {
         let order = shuffled(data.records.nrows(), seed);
         let (train, validation) = order.split_at(order.len() * TRAIN_PERCENT / 100);
-        let scaler = Scaler::of(&data.records.select(Axis(0), train));
-        let part = |rows: &[usize]| Part {
-            x: scaler.apply(data.records.select(Axis(0), rows)),
-            y: data.targets.select(Axis(0), rows),
-        };
-        Split { train: part(train), validation: part(validation) }
+        Split::of_rows(data, train, validation)
+    }
+
+    /// Takes these rows, and standardises both parts by the mean and spread of the training rows alone: the rows to judge
+    /// by must not be seen in any way.
+    pub fn of_rows(data: &Data, train: &[usize], validation: &[usize]) -> Split {
+        let x = data.records.select(Axis(0), train);
+        let scaler = Scaler::of(&x);
+        let part = |x, rows: &[usize]| Part { x: scaler.apply(x), y: data.targets.select(Axis(0), rows) };
+        Split { train: part(x, train), validation: part(data.records.select(Axis(0), validation), validation) }
     }
 }
 
@@ -82,7 +85,7 @@ impl Scaler {
 }
 
 /// 0 to `n - 1` in an order that depends on the seed only (Fisher and Yates).
-fn shuffled(n: usize, seed: u64) -> Vec<usize> {
+pub fn shuffled(n: usize, seed: u64) -> Vec<usize> {
     let mut random = SplitMix(seed);
     let mut order: Vec<usize> = (0..n).collect();
     for last in (1..n).rev() {

@@ -18,7 +18,7 @@ const STEPS_A_VALIDATION: u64 = 5;
 pub const REPORTS: u64 = 200;
 
 /// The experiment that all trials of the example belong to.
-const EXPERIMENT: &str = "thesis";
+pub const EXPERIMENT: &str = "thesis";
 
 /// Trains, with heartbeats, until the end or until the sidecar asks to stop. Without a sidecar it just trains.
 pub fn run(config: &Config) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,0 +1,200 @@
+//! `thesis search`: a grid with ten-fold cross-validation, every trial a process of its own beside the sidecar.
+//!
+//! In reading order: [`plan`] says what is tried; [`folds`] splits the data into files that trials share ([`shared`]);
+//! [`worker`] is a trial's process, pinned to a core ([`pin`]); [`runner`] starts them all and writes down what became of
+//! each ([`record`]); [`choose`] finds the winners; [`audit`] looks the journal through.
+
+mod audit;
+mod choose;
+mod folds;
+mod pin;
+mod plan;
+mod record;
+mod runner;
+mod shared;
+pub mod worker;
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::algorithm::Algorithm;
+use crate::data::Source;
+use crate::model::Task;
+use crate::sidecar::{Setup, Sidecar};
+use folds::Prepared;
+use plan::{Configuration, FOLDS, Fold, Planned};
+use record::{Record, Records};
+use runner::Ground;
+use worker::Effort;
+
+/// Search a grid by ten-fold cross-validation, every trial a process of its own beside the sidecar
+///
+/// Batch sizes 2, 4, 8, ... up to a fold's rows, learning rates 0.1 to 0.0001, alphas 0.1 to 0.00001. 70 % of the rows
+/// are searched with; the configuration of the best mean score is trained on all of these, and tested once on the rest.
+/// Run it again with the same --out, and it goes on where it was cut off.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The sets: names, or numbers on OpenML
+    #[arg(value_name = "SET", default_values_t = ["red_wine".to_string(), "diabetes".to_string()])]
+    sets: Vec<String>,
+    /// One more set, by its name or number
+    #[arg(long, value_name = "ID")]
+    dataset: Vec<String>,
+    /// Where the journal, the rows and the records of trials go
+    #[arg(long, value_name = "DIR", default_value = "thesis-search")]
+    out: PathBuf,
+    /// Trials at a time [default: the cores less one, which is left to the sidecar and the system]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Seed of the splits and of the order of trials
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    seed: u64,
+    /// Rules (default: none)
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Only say what the rules would stop
+    #[arg(long)]
+    observe: bool,
+    /// Milliseconds between two looks of the sidecar
+    #[arg(long, value_name = "MS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
+    interval_ms: u64,
+    #[command(flatten)]
+    effort: Effort,
+    #[command(flatten)]
+    source: Source,
+}
+
+/// The whole search.
+pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let start = Instant::now();
+    let out = arguments.out.as_path();
+    fs::create_dir_all(out)
+        .map_err(|e| format!("cannot make the folder {}: {e}; --out names another", out.display()))?;
+    let state = same_as_before(arguments, out)?;
+    let (records, there) = Records::open(&out.join("trials.jsonl"))?;
+    let rows = out.join("rows");
+    let sets = arguments.sets.iter().chain(&arguments.dataset);
+    let prepared = sets
+        .map(|set| folds::prepare(&arguments.source.load(set)?, arguments.seed, &rows))
+        .collect::<Result<Vec<Prepared>, _>>()?;
+    let cores = cores(arguments.jobs)?;
+    let sidecar = start_sidecar(arguments, &state)?;
+    let ground = Ground { sidecar: &sidecar, rows: &rows, effort: arguments.effort, cores: &cores, records: &records };
+    let grids: Vec<Vec<Configuration>> = prepared.iter().map(|of| plan::grid(&of.set, of.task, of.training)).collect();
+    let planned: Vec<Planned> = grids.iter().flatten().flat_map(on_all_folds).collect();
+    eprintln!("{} trials on {} cores. Metrics: {}/metrics", planned.len(), cores.len(), sidecar.http_address());
+    let done = ground.run(&planned, there, arguments.seed)?;
+    let refits = winners(&prepared, &grids, &done);
+    let wanted: Vec<Planned> = refits.iter().map(|(_, refit)| refit.clone()).collect();
+    let all = ground.run(&wanted, done, arguments.seed)?;
+    sidecar.shutdown();
+    report(&refits, &all);
+    let planned: Vec<&Planned> = planned.iter().chain(&wanted).collect();
+    account(&planned, &all, &state, start)
+}
+
+fn on_all_folds(configuration: &Configuration) -> impl Iterator<Item = Planned> {
+    (0..FOLDS).map(|fold| Planned { configuration: configuration.clone(), fold: Fold::Without(fold) })
+}
+
+/// Another run in the same folder has to be the same search.
+fn same_as_before(arguments: &Arguments, out: &Path) -> Result<PathBuf, String> {
+    let now = format!("seed {}, {:?}, observe {}\n", arguments.seed, arguments.effort, arguments.observe);
+    let file = out.join("search.txt");
+    match fs::read_to_string(&file) {
+        Ok(before) if before == now => {}
+        Ok(before) => {
+            let out = out.display();
+            return Err(format!("{out} holds another search ({}); say another --out", before.trim()));
+        }
+        Err(_) => fs::write(&file, now).map_err(|e| format!("cannot write {}: {e}", file.display()))?,
+    }
+    Ok(out.join("state"))
+}
+
+/// The cores of the trials. This process and the sidecar in it keep to the one that is left, where one is.
+fn cores(jobs: Option<u16>) -> Result<Vec<usize>, Box<dyn Error>> {
+    let all = pin::cores()?;
+    let own = all.first().copied().ok_or("no core may be used")?;
+    let free = if all.len() > 1 { &all[1..] } else { &all[..] };
+    pin::to([own])?;
+    let jobs = jobs.map_or(free.len(), usize::from);
+    Ok(free.iter().copied().cycle().take(jobs).collect())
+}
+
+fn start_sidecar(arguments: &Arguments, state: &Path) -> Result<Sidecar, Box<dyn Error>> {
+    let (text, path) = match &arguments.policy {
+        Some(path) => {
+            let text = fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+            (text, path.clone())
+        }
+        None => (String::new(), PathBuf::from("no policy")),
+    };
+    let interval_ns = arguments.interval_ms * earlystop::model::MILLI;
+    Sidecar::start(&text, &path, Setup { state: Some(state), interval_ns, observe: arguments.observe })
+}
+
+/// For each set and algorithm the winner, as a line for people, and its last trial.
+fn winners(prepared: &[Prepared], grids: &[Vec<Configuration>], done: &[Record]) -> Vec<(String, Planned)> {
+    let mut refits = Vec::new();
+    for (of, grid) in prepared.iter().zip(grids) {
+        for algorithm in Algorithm::of(of.task) {
+            let grid: Vec<Configuration> = grid.iter().filter(|one| one.algorithm == *algorithm).cloned().collect();
+            let Some(winner) = choose::best(&grid, done, of.task) else {
+                println!("{}, {}: no configuration completed all folds", of.title, algorithm.as_str());
+                continue;
+            };
+            let word = if of.task == Task::Regression { "RMSE" } else { "accuracy" };
+            let edges = match choose::edges(&winner.configuration).join(" and ") {
+                edges if edges.is_empty() => String::new(),
+                edges => format!(" It lies on the grid's edge ({edges}): a wider grid may find better."),
+            };
+            let line = format!(
+                "{}, {}: {word} {:.4} (std {:.4}) over the folds.{edges}",
+                of.title,
+                winner.configuration.name(),
+                winner.mean,
+                winner.deviation
+            );
+            refits.push((line, Planned { configuration: winner.configuration, fold: Fold::Whole }));
+        }
+    }
+    refits
+}
+
+fn report(refits: &[(String, Planned)], all: &[Record]) {
+    for (line, refit) in refits {
+        let test = all.iter().rev().find(|r| r.set == refit.configuration.set && r.trial == refit.name());
+        let score = test.and_then(|record| record.score);
+        println!("{line} On the test rows: {}.", score.map_or("none".into(), |score| format!("{score:.4}")));
+    }
+}
+
+/// Says what the journal holds; an error if a trial is missing in it.
+fn account(planned: &[&Planned], all: &[Record], state: &Path, start: Instant) -> Result<(), Box<dyn Error>> {
+    let journal = state.join(earlystop::sys::places::host_name()).join("journal.sqlite");
+    let audit = audit::audit(&journal)?;
+    let is_missing = |planned: &&&Planned| !audit.whole.contains(&(planned.configuration.set.clone(), planned.name()));
+    let missing: Vec<String> = planned.iter().filter(is_missing).map(|planned| planned.name()).collect();
+    let cpu: f64 = all.iter().map(|record| record.cpu_seconds).sum();
+    println!(
+        "{} trials, {} steps, {} reports, {} samples in {}; {cpu:.1} s of CPU; this run took {:.1} s.",
+        audit.whole.len(),
+        audit.steps,
+        audit.reports,
+        audit.samples,
+        journal.display(),
+        start.elapsed().as_secs_f64()
+    );
+    if audit.dropped > 0 {
+        println!("The journal says that it lacks {} inputs.", audit.dropped);
+    }
+    match missing.as_slice() {
+        [] => Ok(()),
+        [first, ..] => {
+            Err(format!("{} trials are not whole in the journal; the first is {first}", missing.len()).into())
+        }
+    }
+}
