@@ -1,7 +1,8 @@
 #!/bin/sh
 # Fetches what the tests need beyond the Rust toolchain into target/tools, without installing anything: python3 (must be
-# there), Prometheus and promtool, MLflow, TensorBoard and tensorboardX (1 GB). What is on PATH is used as it is, but for
-# the Python packages. What cannot be had is reported as SKIPPED by name; under CI=true that is a failure.
+# there), Prometheus and promtool, MLflow, TensorBoard and tensorboardX (1 GB), and the hyperparameter tuners whose
+# stopping rules ours are compared with (0.7 GB, half a minute). What is on PATH is used as it is, but for the Python
+# packages. What cannot be had is reported as SKIPPED by name; under CI=true that is a failure.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 tools=${CARGO_TARGET_DIR:-target}/tools
@@ -57,6 +58,9 @@ command -v python3 >/dev/null || skip python3 "not on PATH; the tests' trainers 
 fetch prometheus prometheus promtool
 # Their histories are imported. These versions were tried; others should do.
 packages import-venv mlflow==3.17.2 tensorboard==2.21.0 tensorboardX==2.6.5
+packages tuners --no-compile --no-deps -r tests/it/stoppers/requirements.txt
+# NNI brings 200 MB of a web server that nobody needs here.
+rm -rf "$tools"/tuners/lib/python*/site-packages/nni_node
 
 if [ "$missing" = 1 ] && [ "${CI:-}" = true ]; then
     echo "under CI a skip is a failure" >&2

@@ -5,8 +5,9 @@ use super::curve::Point;
 
 /// Stops at the `patience`-th report in a row that is not better, by more than `min_delta`, than the last that was.
 ///
-/// NaN is no better than anything. A patience of 0 is one of 1, as in Keras. Within the grace period reports count, but
-/// nobody is stopped.
+/// The first report is the best so far, whatever it is; after that NaN is no better than anything, and any number is better
+/// than NaN (to Keras nothing is better than a NaN that came first). A patience of 0 is one of 1, as in Keras. Within the
+/// grace period reports count, but nobody is stopped.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     /// So many reports.
@@ -34,14 +35,13 @@ impl Patience {
                 _ => format!("did not improve for {waited} reports"),
             }),
         };
-        // The first report is never the last, even where it is NaN.
-        Ok(Verdict::when(waited >= patience && points.len() > 1, evidence))
+        Ok(Verdict::when(waited >= patience, evidence))
     }
 
     /// The last that was better, and how many came since. From one that counts as better to the next, not from report to
     /// report: there may be a million of these, and they are looked through at every one.
     fn waited(&self, points: &[Point]) -> (f64, usize) {
-        let (mut best, mut since) = (f64::NEG_INFINITY, 0);
+        let (mut best, mut since) = (points.first().map_or(f64::NAN, |first| first.value), points.len().min(1));
         while let Some(ahead) = self.next(&points[since..], best) {
             best = points[since + ahead].value;
             since += ahead + 1;
@@ -52,7 +52,10 @@ impl Patience {
     /// The first that is better than `best`. The best so far never falls, and the first value above a bound is the first best
     /// above it: a search with growing strides finds it.
     fn next(&self, points: &[Point], best: f64) -> Option<usize> {
-        let better = |point: &Point| point.best - self.min_delta > best;
+        let better = |point: &Point| match best.is_nan() {
+            true => !point.best.is_nan(),
+            false => point.best - self.min_delta > best,
+        };
         if !points.last().is_some_and(better) {
             return None;
         }
@@ -103,6 +106,10 @@ mod tests {
     fn nan_waits() {
         assert_eq!(play(2, 0.0).stops("x", &[0.5, f64::NAN, f64::NAN]), Some(3));
         assert_eq!(play(1, 0.0).stops("x", &[f64::NAN, f64::NAN]), Some(2), "never at the first report");
+        assert_eq!(play(2, 0.5).stops("x", &[f64::NAN, 0.1, 0.2, f64::NEG_INFINITY]), Some(4));
+        assert_eq!(play(2, 0.0).stops("x", &[f64::NEG_INFINITY, f64::NEG_INFINITY, 0.1, 0.1, 0.1]), Some(5));
+        // The best so far is infinite from here on, and the search looks at the best.
+        assert_eq!(play(2, 0.5).stops("x", &[0.1, f64::INFINITY, f64::INFINITY, 0.1]), Some(4));
         let mut late = play(1, 0.0);
         late.grace = Some(4.0);
         assert_eq!(late.stops("x", &[0.5, 0.4, 0.4, 0.4]), Some(4));

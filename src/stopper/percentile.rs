@@ -28,7 +28,9 @@ impl Percentile {
         // Who is not counted here may be complete all the same; all are only looked at where that decides.
         if peers + nan < needed {
             let complete = case.field.complete(case.unit);
-            case.enough(complete, needed)?;
+            if complete < needed {
+                return Err(Unknown::Peers(complete, needed));
+            }
         }
         let evidence = |bar, note| Evidence {
             own: case.raw(own),
@@ -85,6 +87,15 @@ mod tests {
             assert_eq!(play.stops("x", &[sign * 3.0]), None);
             assert_eq!(play.stops("y", &[sign * 2.99]), Some(1));
         }
+    }
+
+    #[test]
+    fn without_anybody_else_nobody_is_stopped() {
+        let mut play = Play::new(&StopperKind::Percentile { p: 25.0 });
+        play.min_peers = Some(0);
+        assert_eq!(play.report("x", f64::NAN), Verdict::Unknown(Unknown::Peers(0, 1)));
+        play.whole("a", &[0.5]);
+        assert!(matches!(play.report("x", f64::NAN), Verdict::Stop(_)));
     }
 
     #[test]

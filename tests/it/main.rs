@@ -22,6 +22,7 @@ mod replay;
 mod rules;
 mod run;
 mod stage;
+mod stoppers;
 mod support;
 mod terminal;
 mod thesis;
