@@ -94,6 +94,10 @@ struct Unit {
     name: Arc<str>,
     /// Places in `peers`.
     members: Vec<usize>,
+    /// How far the furthest of them has come; below everything where none has reported. Kept, like `standing`, because it is
+    /// asked of everybody who has not come so far, at every decision.
+    reach: f64,
+    standing: End,
 }
 
 /// So many columns are kept; an axis on which no two trials report at one place (time) would else fill the memory.
@@ -105,6 +109,8 @@ pub struct Field {
     peers: Vec<Peer>,
     runs: HashMap<RunId, usize>,
     units: Vec<Unit>,
+    /// The unit of each of `peers`; nothing for an attempt whose place a later one took.
+    seats: Vec<Option<usize>>,
     unit_of: HashMap<Arc<str>, usize>,
     /// Trials without a group: where there is one, folds are trials of their own.
     lone: usize,
@@ -141,21 +147,36 @@ impl Field {
         };
         let next = self.units.len();
         let unit = *self.unit_of.entry(name.clone()).or_insert(next);
+        self.seats.resize(self.peers.len(), None);
+        self.seats[place] = Some(unit);
         if unit == next {
-            self.units.push(Unit { name, members: vec![place] });
+            self.units.push(Unit { name, members: vec![place], ..Unit::default() });
+            self.look(place);
             return;
         }
         let members = &mut self.units[unit].members;
         match members.iter_mut().find(|m| self.peers[**m].name == peer.name) {
             // A new attempt: what the one before did no longer counts.
-            Some(earlier) => *earlier = place,
+            Some(earlier) => self.seats[std::mem::replace(earlier, place)] = None,
             None => members.push(place),
         }
+        self.look(place);
         self.columns.clear();
+    }
+
+    /// Looks again how far the unit of one of `peers` has come, and how it stands.
+    fn look(&mut self, place: usize) {
+        let Some(unit) = self.seats[place] else { return };
+        let last = |peer: &Peer| peer.curve.last().map_or(f64::NEG_INFINITY, |point| point.at);
+        let reach = self.members(unit).map(last).fold(f64::NEG_INFINITY, f64::max);
+        let standing = self.standing_of_all(unit);
+        let unit = &mut self.units[unit];
+        (unit.reach, unit.standing) = (reach, standing);
     }
 
     fn reseat(&mut self) {
         self.units.clear();
+        self.seats.clear();
         self.unit_of.clear();
         self.columns.clear();
         (0..self.peers.len()).for_each(|place| self.seat(place));
@@ -168,10 +189,11 @@ impl Field {
 
     /// Takes a report of a trial; `at` must be finite, `value` turned so that higher is better.
     pub fn report(&mut self, run: RunId, at: f64, value: f64) {
-        let Some(place) = self.runs.get(&run) else { return };
-        if self.peers[*place].curve.push(at, value) {
+        let Some(place) = self.runs.get(&run).copied() else { return };
+        if self.peers[place].curve.push(at, value) {
             self.columns.clear();
         }
+        self.look(place);
     }
 
     /// Takes a value of another metric of a trial.
@@ -183,8 +205,9 @@ impl Field {
 
     /// A trial has come to an end.
     pub fn end(&mut self, run: RunId, end: End) {
-        if let Some(place) = self.runs.get(&run) {
-            self.peers[*place].end = end;
+        if let Some(place) = self.runs.get(&run).copied() {
+            self.peers[place].end = end;
+            self.look(place);
         }
     }
 
@@ -213,6 +236,10 @@ impl Field {
 
     /// How a unit stands: it runs while one of its folds does, and is complete when all are.
     pub fn standing(&self, unit: usize) -> End {
+        self.units[unit].standing
+    }
+
+    fn standing_of_all(&self, unit: usize) -> End {
         let mut end = End::Complete;
         for peer in self.members(unit) {
             match peer.end {
@@ -277,9 +304,9 @@ impl Field {
 
     /// What a unit puts into a column: its value, nothing ever, or nothing yet.
     fn counts(&self, population: Population, quantity: Quantity, at: f64, unit: usize) -> Fold {
-        let standing = self.standing(unit);
-        let due = population == Population::Reached || standing == End::Complete;
-        match self.read(unit, quantity, at).filter(|_| due) {
+        let Unit { reach, standing, .. } = self.units[unit];
+        let due = reach >= at && (population == Population::Reached || standing == End::Complete);
+        match due.then(|| self.read(unit, quantity, at)).flatten() {
             Some(value) => Fold::Value(value),
             None if standing == End::Running => Fold::NotYet,
             None => Fold::Never,
