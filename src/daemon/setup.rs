@@ -1,7 +1,7 @@
 //! Everything that can go wrong before a daemon runs: folders, sockets, journal, policy.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,12 +15,13 @@ use super::reload::Reloader;
 use super::world::Surroundings;
 use super::{DaemonConfig, Standing, restore};
 use crate::act::{Actor, SelfTestError, self_test};
-use crate::engine::Engine;
+use crate::engine::{Engine, Remembered};
 use crate::export::{self, ExportState, History, Listener, WebConfig};
 use crate::journal::{self, Journal, JournalError, Ledger, Machine};
-use crate::model::{Counters, Effect, Event, Moment, Policy, StopOutcome, TrialSpec};
+use crate::model::{Counters, Effect, Event, Moment, Policy, Settings, StopOutcome, TrialSpec};
 use crate::policy::config::Listen;
 use crate::policy::{self, Config};
+use crate::replay::{Recollection, earlier};
 use crate::source::discover::{Discover, Discovery};
 use crate::source::exits::Exits;
 use crate::source::remote;
@@ -91,6 +92,7 @@ pub(super) struct Setup {
     ledger: Ledger,
     recovered: journal::Recovered,
     policy: Arc<Policy>,
+    memory: Remembered,
     reloader: Reloader,
     counters: Arc<Counters>,
     machine: Machine,
@@ -126,11 +128,14 @@ impl Setup {
         let now = clock::now();
         let file = journal_file(&config, standing, &places)?;
         let machine = Machine::here();
+        let policy = Arc::new(policy);
+        let (memory, remembered) = recall(&file, standing, &config.settings, &policy);
         let (journal, restored) = Journal::open(journal::Config {
             path: file.clone(),
             max_size: config.journal.max_size,
             max_age_ns: config.journal.max_age_ns,
             settings: config.settings.clone(),
+            remembered,
             detail: journal::Detail::Trees,
             at: now,
             counters: counters.clone(),
@@ -151,7 +156,8 @@ impl Setup {
             restored,
             ledger,
             recovered,
-            policy: Arc::new(policy),
+            policy,
+            memory,
             reloader,
             counters,
             machine,
@@ -163,7 +169,7 @@ impl Setup {
     pub fn launch(self) -> Result<DaemonHandle, StartError> {
         let thread = |what| move |source| StartError::Thread { what, source };
         let Setup { config, socket, http, web, mut journal, restored, ledger, recovered, .. } = self;
-        let Setup { policy, reloader, counters, machine, now, .. } = self;
+        let Setup { policy, memory, reloader, counters, machine, now, .. } = self;
         let (inbox, roster, locals) = (Arc::new(Inbox::default()), Roster::new(), Locals::default());
         let sampling = SamplerConfig {
             interval: Duration::from_nanos(config.settings.interval_ns),
@@ -196,6 +202,7 @@ impl Setup {
         for orphan in &taken.orphans {
             first.push(Effect::Close(orphan.record.clone(), StopOutcome::Terminated));
         }
+        engine.remember(memory);
         let effects = engine.restore(now, taken.living, taken.ended, taken.attempts);
         first.extend(effects);
         let members = taken.members;
@@ -310,6 +317,32 @@ fn journal_file(config: &Config, standing: Standing, places: &Places) -> Result<
     let folder = file.parent().unwrap_or(&folder);
     std::fs::create_dir_all(folder).map_err(|source| StartError::State { path: folder.to_path_buf(), source })?;
     Ok(file)
+}
+
+/// What is remembered of trials before: of the journal's own, and for a command with a daemon of its own of those before it,
+/// where a rule compares them. The names of the other journals.
+fn recall(file: &Path, standing: Standing, settings: &Settings, policy: &Arc<Policy>) -> (Remembered, Vec<String>) {
+    let mut recollection = Recollection::new(settings, policy);
+    let compares = policy.rules.iter().any(|rule| rule.learns);
+    let others = match (standing, file.parent()) {
+        (Standing::Inside(_), Some(folder)) if compares => earlier(folder, file),
+        _ => Vec::new(),
+    };
+    let mut names = Vec::new();
+    for path in &others {
+        match (recollection.read(path), path.file_name().and_then(|name| name.to_str())) {
+            (Ok(()), Some(name)) => names.push(name.to_string()),
+            (Ok(()), None) => {}
+            // A command that runs at this moment has it, or it is damaged: nothing is compared with its trials.
+            (Err(error), _) => tracing::info!("its trials are not compared with: {error}"),
+        }
+    }
+    if file.exists()
+        && let Err(error) = recollection.read(file)
+    {
+        tracing::warn!("trials of before are not compared with: {error}");
+    }
+    (recollection.finish(), names)
 }
 
 fn group_id(name: &str) -> Result<u32, StartError> {

@@ -151,8 +151,7 @@ impl Medians {
 /// A trial enters with all that it has reported; one of which only a part is known has no mean that could be compared.
 fn enter(field: &mut Field, run: RunId, record: &Record, name: &str) {
     field.enter(run, Peer { name: record.facts.trial.as_str().into(), ..Peer::default() });
-    let reports = record.curves.get(name).filter(|_| !record.partial).into_iter().flatten();
-    for report in reports {
+    for report in record.curve(name).unwrap_or_default() {
         if let Some(at) = report.at(Axis::Step) {
             field.report(run, at, report.value);
         }
@@ -162,7 +161,7 @@ fn enter(field: &mut Field, run: RunId, record: &Record, name: &str) {
 impl Engine {
     /// Takes a reported value to the medians.
     pub(super) fn compare(&mut self, run: RunId, name: &str, report: &Report) {
-        if let Some(record) = self.records.get(run).filter(|r| !r.partial && self.demands.reads_peers_of(name)) {
+        if let Some(record) = self.records.get(run).filter(|r| !r.is_late(name) && self.demands.reads_peers_of(name)) {
             self.medians.push(record, run, name, report);
         }
     }

@@ -81,7 +81,7 @@ impl Engine {
         let (mut all, mut stopped) = (0, 0);
         for (_, record) in self.records.of(&view.experiment) {
             all += 1;
-            stopped += u32::from(record.stopped);
+            stopped += u32::from(record.stopped.as_ref().is_some_and(|rule| self.learns(rule)));
         }
         if all >= guard.after && f64::from(stopped + 1) > guard.max_share * f64::from(all) {
             let share = guard.max_share * 100.0;
@@ -89,6 +89,11 @@ impl Engine {
         }
         let best = self.is_among_best(run, guard.keep_best as usize);
         best.then(|| format!("the guard: it is among the best {} of its experiment", guard.keep_best))
+    }
+
+    /// Whether a rule is one that learns; one of an earlier policy counts as such.
+    fn learns(&self, name: &str) -> bool {
+        self.policy.rules.iter().find(|rule| *rule.name == *name).is_none_or(|rule| rule.learns)
     }
 
     /// Whether a trial is among the best `keep` of its experiment by its objective's last value. A trial without a finite

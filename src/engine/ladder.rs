@@ -91,8 +91,8 @@ impl Engine {
         let Some(trial) = self.trials.get(&run) else { return };
         let view = trial.view.clone();
         self.braking.count(rule, &view.experiment, now);
-        if let Some(record) = self.records.get_mut(run).filter(|_| rule.learns) {
-            record.stopped = true;
+        if let Some(record) = self.records.get_mut(run) {
+            record.stopped = Some(rule.name.clone());
         }
         self.begin(run, rule.name.clone(), reason.clone(), rule.ladder.clone(), now);
         let Some(group) = view.group.as_ref().filter(|_| rule.stop_group) else { return };

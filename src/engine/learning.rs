@@ -1,7 +1,7 @@
 //! Stopping rules over learning curves at work: every report is put to every rule that reads its metric, in order; what the
 //! rule says then stands until it says something else. A tick acts on it like on any other condition.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::{Axis, Mode, Moment, Name, Rule, RunId, StopperSpec};
@@ -70,7 +70,7 @@ impl Arena {
             ..Peer::default()
         };
         self.field.enter(run, peer);
-        let curve = |name: &str| record.curves.get(name).into_iter().flatten();
+        let curve = |name: &str| record.curve(name).unwrap_or_default();
         for report in curve(&spec.metric) {
             if let Some(at) = report.at(self.axis) {
                 self.field.report(run, at, self.turn(report.value));
@@ -136,6 +136,11 @@ impl Learner {
         self.spec.metric == name || self.beside.iter().any(|b| **b == *name)
     }
 
+    /// All that it reads.
+    fn metrics(&self) -> impl Iterator<Item = Arc<str>> {
+        self.beside.iter().cloned().chain([Arc::from(self.spec.metric.as_str())])
+    }
+
     /// Which way the metric is better, where the rule says so.
     pub fn mode(&self) -> Option<(&str, Mode)> {
         Some((&self.spec.metric, self.spec.mode?))
@@ -170,10 +175,12 @@ impl Learner {
         let metric = self.spec.metric.as_str();
         let peers: Vec<(RunId, &Record)> = records
             .of(&key.0)
-            .filter(|(_, r)| r.facts.uid == key.1 && !r.partial && r.curves.contains_key(metric))
+            .filter(|(_, r)| r.facts.uid == key.1 && r.curve(metric).is_some())
             .filter(|(_, r)| r.facts.pass(&rule.filter))
             .collect();
-        let by_epoch = |(_, r): &(RunId, &Record)| r.curves[metric].iter().all(|report| report.epoch.is_finite());
+        let by_epoch = |(_, r): &(RunId, &Record)| {
+            r.curve(metric).unwrap_or_default().iter().all(|report| report.epoch.is_finite())
+        };
         let axis = self.spec.at.unwrap_or(if peers.iter().all(by_epoch) { Axis::Epoch } else { Axis::Step });
         let mut arena = Arena { field: Field::default(), axis, automatic: self.spec.at.is_none(), mode };
         for (run, record) in peers {
@@ -189,7 +196,7 @@ impl Learner {
     fn hear(&mut self, rule: &Rule, records: &Records, trial: &Trial, name: &str, report: &Report) -> Verdict {
         let run = trial.run();
         let Some(record) = records.get(run) else { return Verdict::Unknown(Unknown::Value) };
-        if record.partial {
+        if record.is_late(&self.spec.metric) {
             return Verdict::Unknown(Unknown::Partial);
         }
         let own_mode = trial.modes.get(&self.spec.metric).copied();
@@ -242,6 +249,8 @@ fn total(trial: &Trial, axis: Axis) -> Option<f64> {
 #[derive(Default)]
 pub(super) struct Learners {
     learners: Vec<Learner>,
+    /// What they read.
+    metrics: BTreeSet<Arc<str>>,
     /// Which way metrics are better by rules, where their trainers do not say so.
     modes: BTreeMap<String, Mode>,
 }
@@ -251,12 +260,18 @@ impl Learners {
     pub fn of(rules: &[Arc<Rule>]) -> Learners {
         let learners: Vec<Learner> = rules.iter().enumerate().filter_map(|(i, r)| Learner::new(i, r)).collect();
         let modes = learners.iter().filter_map(|l| l.mode()).map(|(metric, mode)| (metric.to_string(), mode)).collect();
-        Learners { learners, modes }
+        let metrics = learners.iter().flat_map(Learner::metrics).collect();
+        Learners { learners, metrics, modes }
+    }
+
+    /// Who only takes down what these rules would read.
+    pub fn deaf(rules: &[Arc<Rule>]) -> Learners {
+        Learners { learners: Vec::new(), ..Learners::of(rules) }
     }
 
     /// Whether a rule reads a metric.
     pub fn read(&self, name: &str) -> bool {
-        self.learners.iter().any(|l| l.reads(name))
+        self.metrics.contains(name)
     }
 
     /// Which way a metric is better by the rules.

@@ -24,6 +24,7 @@ mod holdout;
 mod judge;
 mod ladder;
 mod learning;
+mod memory;
 mod outside;
 mod progress;
 mod reasons;
@@ -42,6 +43,7 @@ mod tests;
 
 pub use attempts::LastAttempt;
 pub use ladder::MANUAL;
+pub use memory::{Remembered, Scribe};
 
 use derived::{Demands, Medians};
 use guard::Braking;
@@ -246,6 +248,7 @@ impl Engine {
             let run = view.run;
             let sight = Sight::None;
             let mut trial = Trial::new(now, identity_of(&view, sight, true, false), &Default::default());
+            self.records.settle(&view);
             trial.view = view;
             self.trials.insert(run, trial);
             self.ended.push_back(run);
@@ -275,9 +278,9 @@ impl Engine {
         trial.view_mut().state = crate::model::TrialState::Running;
         trial.view_mut().tree = None;
         self.equip(&mut trial, now);
+        self.records.introduce(&trial.view);
         self.trials.insert(run, trial);
         self.living.push(run);
-        self.records.know_in_part(&self.trials[&run].view);
         self.remember_attempt(run);
         match sight {
             Sight::Tree(root) => self.out.push(Effect::Track(run, root, self.trials[&run].uid)),

@@ -1,10 +1,10 @@
 //! What is remembered of every trial for those that come after it: its curves, with every axis that they can be compared over,
 //! and how it ended. It outlives the trial's place on /metrics.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::model::{Axis, Filter, Name, RunId, TrialState, TrialView};
+use crate::model::{Axis, ExitCause, Filter, Name, RunId, TrialState, TrialView};
 use crate::stopper::End;
 
 /// A curve keeps so many reports; beyond, every second of what it has is let go. A plot of it looks the same, and no trainer
@@ -106,16 +106,28 @@ pub(super) struct Record {
     pub facts: Facts,
     /// How it stands.
     pub end: End,
-    /// Only a part of its curves is known: it is compared with nobody.
-    pub partial: bool,
+    /// Metrics of which only the later part of the curve is known: nothing is compared by them.
+    late: BTreeSet<Arc<str>>,
     /// The last value of its objective, NaN without one.
     pub score: f64,
-    /// A learning rule has stopped it.
-    pub stopped: bool,
+    /// The rule that stopped it.
+    pub stopped: Option<Arc<str>>,
     /// A learning rule has condemned it, whatever came of that; known at its end.
     pub condemned: bool,
     /// By metric.
     pub curves: BTreeMap<Arc<str>, Vec<Report>>,
+}
+
+impl Record {
+    /// Its curve by a metric, if all of it is known.
+    pub fn curve(&self, metric: &str) -> Option<&[Report]> {
+        self.curves.get(metric).filter(|_| !self.late.contains(metric)).map(Vec::as_slice)
+    }
+
+    /// Whether a part of its curve is missing.
+    pub fn is_late(&self, metric: &str) -> bool {
+        self.late.contains(metric)
+    }
 }
 
 /// A report as it was put down.
@@ -147,20 +159,13 @@ impl Records {
             Record {
                 facts: facts(),
                 end: End::Running,
-                partial: false,
+                late: BTreeSet::new(),
                 score: f64::NAN,
-                stopped: false,
+                stopped: None,
                 condemned: false,
                 curves: BTreeMap::new(),
             }
         })
-    }
-
-    /// What a trial has reported before now is not known.
-    pub fn know_in_part(&mut self, view: &TrialView) {
-        let known = self.records.contains_key(&view.run);
-        let record = self.open(view);
-        record.partial |= !known;
     }
 
     /// One that is there.
@@ -171,6 +176,27 @@ impl Records {
     /// One that is there, to be changed.
     pub fn get_mut(&mut self, run: RunId) -> Option<&mut Record> {
         self.records.get_mut(&run)
+    }
+
+    /// A trial as it stood when it was last written down.
+    pub fn settle(&mut self, view: &TrialView) {
+        self.introduce(view);
+        let ended = self.ended.contains(&view.run);
+        if !view.state.is_living() && !ended {
+            self.ended.push_back(view.run);
+        }
+        let record = self.open(view);
+        record.end = end_of(view.state);
+        let objective = view.objective.as_ref().and_then(|o| view.metrics.get(&o.metric));
+        record.score = objective.map_or(f64::NAN, |metric| metric.last);
+        let by_rule = view.exit.is_some_and(|exit| exit.cause == ExitCause::Rule);
+        record.stopped = view.stop.as_ref().filter(|_| by_rule).map(|stop| stop.rule.clone());
+    }
+
+    /// What a daemon that comes back does not know any more: how much CPU time a trial had used at a report.
+    pub fn forget_readings(&mut self) {
+        let curves = self.records.values_mut().flat_map(|record| record.curves.values_mut());
+        curves.flatten().for_each(|report| report.cpu_seconds = f64::NAN);
     }
 
     /// Those of an experiment, in the order of their start.
@@ -184,7 +210,14 @@ impl Records {
         let record = self.open(view);
         let curve = match record.curves.get_mut(name) {
             Some(curve) => curve,
-            None => record.curves.entry(name.into()).or_default(),
+            None => {
+                let name: Arc<str> = name.into();
+                // It has reported more than this one: to a daemon before, or before a rule asked for it.
+                if view.metrics.get(&*name).is_some_and(|metric| metric.reports > 1) {
+                    record.late.insert(name.clone());
+                }
+                record.curves.entry(name).or_default()
+            }
         };
         report.number = curve.last().map_or(0.0, |last| last.number) + 1.0;
         curve.push(report);
@@ -235,11 +268,10 @@ impl Records {
 
     /// The curves of an attempt before go on.
     pub fn go_on_from(&mut self, before: RunId, view: &TrialView) {
-        let Some((curves, partial)) = self.records.get(&before).map(|r| (r.curves.clone(), r.partial)) else {
-            return self.know_in_part(view);
-        };
-        let record = self.open(view);
-        (record.curves, record.partial) = (curves, partial);
+        if let Some((curves, late)) = self.records.get(&before).map(|r| (r.curves.clone(), r.late.clone())) {
+            let record = self.open(view);
+            (record.curves, record.late) = (curves, late);
+        }
     }
 }
 

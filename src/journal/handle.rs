@@ -39,6 +39,8 @@ pub struct Config {
     pub max_age_ns: u64,
     /// What the engine is made with: a replay needs it.
     pub settings: Settings,
+    /// Names of the journals beside this one whose trials are remembered.
+    pub remembered: Vec<String>,
     /// Whether samples of single processes are kept.
     pub detail: Detail,
     /// Now.
@@ -317,6 +319,7 @@ fn start_of(config: &Config, machine: Machine) -> Start {
         pid_ns: machine.pid_ns,
         pid: std::process::id(),
         settings: config.settings.clone(),
+        remembered: config.remembered.clone(),
         imported: None,
     }
 }

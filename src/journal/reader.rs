@@ -10,10 +10,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use super::body::{Broken, Input, decode};
 use super::error::JournalError;
 use super::lock::{self, Lock, Taken};
-use super::restore::moment;
+use super::restore::{moment, parse};
 use super::store::SCHEMA;
 use super::verdicts::Verdicts;
-use crate::model::{Moment, RunId};
+use crate::model::{Moment, RunId, TrialView};
 
 /// So many inputs are read at once.
 const CHUNK: i64 = 1024;
@@ -29,6 +29,9 @@ pub struct Recorded {
     pub input: Input,
 }
 
+/// Kinds of inputs about what processes were seen to do, in SQL.
+const SEEN: &str = "'tick', 'reading', 'tree', 'signalled', 'swept'";
+
 /// Iterates over the inputs of a journal.
 #[derive(Debug)]
 pub struct Reader {
@@ -37,6 +40,8 @@ pub struct Reader {
     next: i64,
     chunk: VecDeque<Recorded>,
     failed: bool,
+    /// Kinds of inputs that are left out.
+    passed_over: &'static str,
     /// Where SQLite cannot lock the file, this keeps a daemon away from it.
     _lock: Option<Lock>,
 }
@@ -67,7 +72,35 @@ impl Reader {
         if version > SCHEMA {
             return Err(JournalError::Newer { path: path.to_path_buf(), found: version, known: SCHEMA });
         }
-        Ok(Reader { path: path.to_path_buf(), db, next: 0, chunk: VecDeque::new(), failed: false, _lock: lock })
+        Ok(Reader {
+            path: path.to_path_buf(),
+            db,
+            next: 0,
+            chunk: VecDeque::new(),
+            failed: false,
+            passed_over: "''",
+            _lock: lock,
+        })
+    }
+
+    /// Leaves out what processes were seen to do: what is left is what trials said, and how they began and ended. It is a
+    /// hundredth of a long journal.
+    pub fn without_samples(mut self) -> Reader {
+        self.passed_over = SEEN;
+        self
+    }
+
+    /// The last head of every trial that can be read.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn heads(&self) -> Result<Vec<TrialView>, JournalError> {
+        let read = || {
+            let mut statement = self.db.prepare("SELECT head FROM trial ORDER BY run")?;
+            let heads = statement.query_map([], |row| row.get::<_, String>(0))?;
+            heads.map(|head| Ok(parse(&head?).ok())).filter_map(Result::transpose).collect::<rusqlite::Result<_>>()
+        };
+        read().map_err(|e: rusqlite::Error| self.damaged(e.to_string()))
     }
 
     /// What the journal says was done.
@@ -121,8 +154,9 @@ impl Reader {
 
     fn fill(&mut self) -> Result<(), JournalError> {
         let damaged = |what: String| JournalError::Damaged { path: self.path.clone(), what };
-        self.chunk =
-            read(&self.db, self.next).map_err(|e| damaged(e.to_string()))?.map_err(|e| damaged(e.to_string()))?;
+        self.chunk = read(&self.db, self.next, self.passed_over)
+            .map_err(|e| damaged(e.to_string()))?
+            .map_err(|e| damaged(e.to_string()))?;
         if let Some(last) = self.chunk.back() {
             self.next = last.seq + 1;
         }
@@ -182,9 +216,12 @@ fn connect(path: &Path, vfs: &CStr) -> rusqlite::Result<Connection> {
     }
 }
 
-fn read(db: &Connection, from: i64) -> rusqlite::Result<Result<VecDeque<Recorded>, Broken>> {
-    let sql = "SELECT seq, boot_ns, mono_ns, wall_ms, kind, body FROM input WHERE seq >= ? ORDER BY seq LIMIT ?";
-    let mut inputs = db.prepare_cached(sql)?;
+fn read(db: &Connection, from: i64, passed_over: &str) -> rusqlite::Result<Result<VecDeque<Recorded>, Broken>> {
+    let sql = format!(
+        "SELECT seq, boot_ns, mono_ns, wall_ms, kind, body FROM input
+         WHERE seq >= ? AND kind NOT IN ({passed_over}) ORDER BY seq LIMIT ?"
+    );
+    let mut inputs = db.prepare_cached(&sql)?;
     let mut samples = db.prepare_cached("SELECT run, packed FROM sample WHERE seq = ? ORDER BY place")?;
     let mut found = VecDeque::new();
     let mut rows = inputs.query(params![from, CHUNK])?;

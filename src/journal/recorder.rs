@@ -65,6 +65,7 @@ impl Recorder {
             pid_ns: 0,
             pid: 0,
             settings: settings.clone(),
+            remembered: Vec::new(),
             imported: Some(imported),
         };
         recorder.push(at, Item::Start(Box::new(start)))?;

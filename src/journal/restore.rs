@@ -125,7 +125,7 @@ fn rows<T>(
     Ok(found)
 }
 
-fn parse<T: Json>(text: &str) -> Result<T, Broken> {
+pub(super) fn parse<T: Json>(text: &str) -> Result<T, Broken> {
     let value = serde_json::from_str(text).map_err(|e| Broken::new(e.to_string()))?;
     T::take(&value)
 }

@@ -1,20 +1,24 @@
 //! Feeds the engine with what a journal has, one daemon's life after the other.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::book::Book;
 use super::cast::{Cast, Scene};
+use super::memory::Recollection;
 use super::tape::Tape;
-use crate::engine::Engine;
+use crate::engine::{Engine, Remembered};
 use crate::journal::{Dropped, Input, JournalError, Start};
-use crate::model::{Effect, Event, Moment, Policy, StopRecord, TrialView};
+use crate::model::{Effect, Event, Moment, Policy, Settings, StopRecord, TrialView};
 
 /// What the record itself leaves open.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Holes {
     /// Inputs that are missing.
     pub dropped: Vec<Dropped>,
+    /// Journals whose trials a daemon remembered and that cannot be read any more.
+    pub forgotten: Vec<PathBuf>,
     /// Lives that ended without a word: what came in during their last moments is missing. When they began.
     pub killed: Vec<Moment>,
 }
@@ -112,6 +116,7 @@ impl<'t, C: Cast> Player<'t, C> {
     fn live(&mut self, (seq, at, start): (i64, Moment, Start), policy: Arc<Policy>) {
         let settings = self.cast.settings(&start.settings);
         let tape = self.tape;
+        let memory = self.recall(seq, &start, &settings, &policy);
         let found = self.book.found(at, settings.ended_retention_ns, |run| tape.is_seen_from(run, seq));
         self.orphans.extend(found.orphans);
         self.life = Some((at, start));
@@ -119,10 +124,30 @@ impl<'t, C: Cast> Player<'t, C> {
         self.engine = Some(Engine::new(settings, || 0, at));
         self.step(seq, at, Event::Policy(policy));
         let Some(engine) = self.engine.as_mut() else { return };
+        engine.remember(memory);
         let effects = engine.restore(at, found.living, found.ended, found.attempts);
         let mut answers = VecDeque::new();
         self.carry_out(seq, at, effects, &mut answers);
         self.steps(seq, at, answers);
+    }
+
+    /// What a daemon that begins at this place remembers of trials before.
+    fn recall(&mut self, seq: i64, start: &Start, settings: &Settings, policy: &Arc<Policy>) -> Remembered {
+        let mut recollection = Recollection::new(settings, policy);
+        let folder = self.tape.path().parent();
+        for name in &start.remembered {
+            let path = folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
+            if recollection.read(&path).is_err() {
+                self.holes.forgotten.push(path);
+            }
+        }
+        if self.engine.is_some() {
+            if recollection.listen(self.tape.path(), seq).is_err() {
+                self.holes.forgotten.push(self.tape.path().to_path_buf());
+            }
+            recollection.settle(self.book.heads().values().map(|view| &**view));
+        }
+        recollection.finish()
     }
 
     fn event(&mut self, seq: i64, at: Moment, event: Event) {

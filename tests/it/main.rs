@@ -12,6 +12,7 @@ mod fixture;
 mod hands;
 mod hostile;
 mod import;
+mod learning;
 mod policy;
 mod prometheus;
 mod promqltest;

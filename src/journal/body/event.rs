@@ -54,10 +54,12 @@ pub struct Start {
     pub pid: u32,
     /// What the engine was made with.
     pub settings: Settings,
+    /// Journals of earlier commands, beside this one, whose trials it remembers: the names of the files.
+    pub remembered: Vec<String>,
     /// Where it came from, if no daemon recorded it.
     pub imported: Option<Imported>,
 }
-record!(Start { version, boot_id, pid_ns, pid, settings, imported });
+record!(Start { version, boot_id, pid_ns, pid, settings, remembered, imported });
 
 /// Inputs that the journal could not take.
 #[derive(Clone, Debug, PartialEq)]

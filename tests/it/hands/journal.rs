@@ -29,6 +29,7 @@ fn at(n: u64) -> Moment {
 
 fn config(path: &Path) -> Config {
     Config {
+        remembered: Vec::new(),
         path: path.to_path_buf(),
         max_size: Config::MAX_SIZE,
         max_age_ns: Config::MAX_AGE_NS,
