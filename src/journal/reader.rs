@@ -83,6 +83,12 @@ impl Reader {
         })
     }
 
+    /// Goes on behind this place.
+    pub fn after(mut self, seq: i64) -> Reader {
+        self.next = seq + 1;
+        self
+    }
+
     /// Leaves out what processes were seen to do: what is left is what trials said, and how they began and ended. It is a
     /// hundredth of a long journal.
     pub fn without_samples(mut self) -> Reader {

@@ -10,7 +10,7 @@ use super::memory::Recollection;
 use super::tape::Tape;
 use crate::engine::{Engine, Remembered};
 use crate::journal::{Dropped, Input, JournalError, Start};
-use crate::model::{Effect, Event, Moment, Policy, Settings, StopRecord, TrialView};
+use crate::model::{Effect, Event, Moment, Policy, StopRecord, TrialView};
 
 /// What the record itself leaves open.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +23,9 @@ pub(super) struct Holes {
     pub killed: Vec<Moment>,
 }
 
+/// The place and the moment at which a daemon began, and what it began with.
+type Begun = (i64, Moment, Start);
+
 /// Feeds one journal.
 pub(super) struct Player<'t, C: Cast> {
     tape: &'t Tape,
@@ -32,7 +35,9 @@ pub(super) struct Player<'t, C: Cast> {
     pub orphans: Vec<StopRecord>,
     engine: Option<Engine>,
     /// A life that has begun and waits for its policy.
-    begun: Option<(i64, Moment, Start)>,
+    begun: Option<Begun>,
+    /// A life that has begun with its policy.
+    due: Option<(Begun, Arc<Policy>)>,
     /// The life under way: its beginning, and whether it ended in good order.
     life: Option<(Moment, Start)>,
     /// The last tick of this life is over: what is shown from now on is what the next life begins with.
@@ -46,7 +51,19 @@ impl<'t, C: Cast> Player<'t, C> {
         let (book, holes) = (Book::default(), Holes::default());
         let orphans = Vec::new();
         let last = Moment::default();
-        Player { tape, cast, book, holes, orphans, engine: None, begun: None, life: None, closing: false, last }
+        Player {
+            tape,
+            cast,
+            book,
+            holes,
+            orphans,
+            engine: None,
+            begun: None,
+            due: None,
+            life: None,
+            closing: false,
+            last,
+        }
     }
 
     /// Feeds all of it.
@@ -54,7 +71,8 @@ impl<'t, C: Cast> Player<'t, C> {
     /// # Errors
     /// The journal is damaged.
     pub fn play(&mut self) -> Result<(), JournalError> {
-        for recorded in self.tape.inputs()? {
+        let mut inputs = self.tape.inputs()?;
+        while let Some(recorded) = inputs.next() {
             let recorded = recorded?;
             let (seq, at) = (recorded.seq, recorded.at);
             match recorded.input {
@@ -70,6 +88,13 @@ impl<'t, C: Cast> Player<'t, C> {
                 Input::Event(event) => self.event(seq, at, event),
             }
             self.last = at;
+            if let Some((begun, policy)) = self.due.take() {
+                // A journal has one reader at a time.
+                drop(inputs);
+                let memory = self.recall(&begun, &policy);
+                self.live(begun, policy, memory);
+                inputs = self.tape.inputs()?.after(seq);
+            }
         }
         self.last_life_is_over();
         Ok(())
@@ -107,16 +132,15 @@ impl<'t, C: Cast> Player<'t, C> {
 
     fn policy(&mut self, seq: i64, at: Moment, policy: Arc<Policy>) {
         match self.begun.take() {
-            Some(begun) => self.live(begun, policy),
+            Some(begun) => self.due = Some((begun, policy)),
             None => self.step(seq, at, Event::Policy(policy)),
         }
     }
 
     /// A daemon has begun: a new engine takes up what the one before had in hand.
-    fn live(&mut self, (seq, at, start): (i64, Moment, Start), policy: Arc<Policy>) {
+    fn live(&mut self, (seq, at, start): Begun, policy: Arc<Policy>, memory: Remembered) {
         let settings = self.cast.settings(&start.settings);
         let tape = self.tape;
-        let memory = self.recall(seq, &start, &settings, &policy);
         let found = self.book.found(at, settings.ended_retention_ns, |run| tape.is_seen_from(run, seq));
         self.orphans.extend(found.orphans);
         self.life = Some((at, start));
@@ -132,8 +156,8 @@ impl<'t, C: Cast> Player<'t, C> {
     }
 
     /// What a daemon that begins at this place remembers of trials before.
-    fn recall(&mut self, seq: i64, start: &Start, settings: &Settings, policy: &Arc<Policy>) -> Remembered {
-        let mut recollection = Recollection::new(settings, policy);
+    fn recall(&mut self, (seq, _, start): &Begun, policy: &Arc<Policy>) -> Remembered {
+        let mut recollection = Recollection::new(&self.cast.settings(&start.settings), policy);
         let folder = self.tape.path().parent();
         for name in &start.remembered {
             let path = folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
@@ -142,7 +166,7 @@ impl<'t, C: Cast> Player<'t, C> {
             }
         }
         if self.engine.is_some() {
-            if recollection.listen(self.tape.path(), seq).is_err() {
+            if recollection.listen(self.tape.path(), *seq).is_err() {
                 self.holes.forgotten.push(self.tape.path().to_path_buf());
             }
             recollection.settle(self.book.heads().values().map(|view| &**view));
@@ -153,7 +177,7 @@ impl<'t, C: Cast> Player<'t, C> {
     fn event(&mut self, seq: i64, at: Moment, event: Event) {
         if let Some(begun) = self.begun.take() {
             // No policy was in force, or its record is missing.
-            self.live(begun, Arc::default());
+            self.live(begun, Arc::default(), Remembered::default());
         }
         let Some(engine) = &self.engine else { return };
         self.closing |= matches!(event, Event::Tick(_)) && self.tape.is_last_tick(seq);
