@@ -21,6 +21,8 @@ pub fn report(args: &Args, replay: &Replay) -> Value {
         "journals": replay.journals.iter().map(|journal| account(journal, replay.own)).collect::<Vec<_>>(),
         "trials": outcome.trials,
         "stopped": outcome.stopped.len(),
+        // Stops of trials that came to their end in the record: whatever they were worth, they were no waste.
+        "stopped_complete": outcome.stopped.iter().filter(|s| !s.at_least && !s.finished).count(),
         "never_began": outcome.never,
         "stops": outcome.stopped.iter().map(stop).collect::<Vec<_>>(),
         "observed": would,

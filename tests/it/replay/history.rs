@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::BIN;
 
 /// Rows of a table with a column a step.
-fn journal(folder: &Path, name: &str, rows: &[&str]) -> String {
+pub fn journal(folder: &Path, name: &str, rows: &[&str]) -> String {
     let steps = rows.iter().map(|row| row.split(',').count()).max().unwrap();
     let head: Vec<String> = (1..=steps).map(|step| format!("acc_{step}")).collect();
     let table = folder.join(format!("{name}.csv"));
@@ -25,17 +25,17 @@ fn earlystop(command: &str, words: &[&str]) -> Output {
     Command::new(BIN).arg(command).args(words).output().unwrap()
 }
 
-fn policy(folder: &Path, name: &str, rules: &str) -> String {
+pub fn policy(folder: &Path, name: &str, rules: &str) -> String {
     let file = folder.join(name);
     std::fs::write(&file, format!("[guard]\nenabled = false\n{rules}")).unwrap();
     file.display().to_string()
 }
 
 /// Stops whoever reports less than 0.15.
-const WEAK: &str = "[[rule]]\nname = \"weak\"\nexpr = 'trial_metric{metric=\"acc\"} < 0.15'\n";
+pub const WEAK: &str = "[[rule]]\nname = \"weak\"\nexpr = 'trial_metric{metric=\"acc\"} < 0.15'\n";
 
 /// Five curves of four steps; the best one begins worst.
-const CURVES: [&str; 5] =
+pub const CURVES: [&str; 5] =
     ["0.1,0.2,0.3,0.4", "0.5,0.6,0.7,0.9", "0.1,0.1,0.1,0.1", "0.2,0.5,0.6,0.8", "0.05,0.9,0.9,0.95"];
 
 fn report(words: &[&str]) -> Value {
@@ -156,7 +156,7 @@ fn recorded_time_gives_what_can_be_worked_out_by_hand() {
     let journal = journal(folder.path(), "five", &CURVES);
     let weak = policy(folder.path(), "weak.toml", WEAK);
     let report = report(&["--policy", &weak, &journal]);
-    assert_eq!((&report["trials"], &report["stopped"]), (&5.into(), &3.into()));
+    assert_eq!((&report["trials"], &report["stopped"], &report["stopped_complete"]), (&5.into(), &3.into(), &3.into()));
     close(&report["speedup"]["low"], 20.0 / 11.0);
     close(&report["kept"]["high"], 0.0);
     close(&report["regret"]["mean"], 0.05 / 0.95);

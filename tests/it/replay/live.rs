@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::stage::{LONG, Stage, Trainer};
 use crate::support::wait_for;
 
-/// A rule on memory, one on a reported metric, one in PromQL over a window, one that only observes.
+/// A rule on memory, one on a reported metric, one in PromQL over a window, one that only observes, one over learning curves.
 const POLICY: &str = r#"
 [[rule]]
 name = "cap"
@@ -26,6 +26,11 @@ for = "200ms"
 name = "watching"
 metric = "memory"
 above = "60 MiB"
+observe = true
+
+[[rule]]
+name = "behind"
+stopper = { kind = "median", metric = "loss", mode = "min", grace = 10, min_peers = 1 }
 observe = true
 "#;
 
@@ -135,7 +140,9 @@ fn own_policies(stage: &Stage) {
         assert!(rules.contains(&rule), "{rules:?}");
     }
     assert!(stops.iter().all(|stop| stop["in_record"] == true && stop["saved"]["steps"] == 0.0), "{stops:#?}");
-    assert!(report["observed"].as_array().unwrap().iter().any(|o| o["rule"] == "watching" && o["trial"] == "fat"));
+    let observed = report["observed"].as_array().unwrap();
+    assert!(observed.iter().any(|o| o["rule"] == "watching" && o["trial"] == "fat"), "{observed:#?}");
+    assert!(observed.iter().any(|o| o["rule"] == "behind" && o["step"].as_u64() >= Some(10)), "{observed:#?}");
 }
 
 fn of<'r>(report: &'r Value, trial: &str) -> Option<&'r Value> {
