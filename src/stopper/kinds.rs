@@ -12,6 +12,7 @@ use super::patience::Patience;
 use super::percentile::Percentile;
 use super::plateau::Plateau;
 use super::prechelt::Prechelt;
+use super::prediction::Prediction;
 use super::threshold::Threshold;
 use super::wilcoxon::Wilcoxon;
 use crate::model::StopperKind;
@@ -125,6 +126,14 @@ pub const KINDS: &[KindRow] = &[
         min_peers: "1",
         summary: "curves laid through its reports come above the best of the others at the end with a probability below p",
     },
+    KindRow {
+        name: "prediction",
+        keys: &["delta", "train_trials"],
+        dialects: &[],
+        grace: "20 % of the length; every 5 % of the length from there",
+        min_peers: "train_trials complete ones",
+        summary: "a regression that has learned from complete trials says with probability delta that the best stays the best",
+    },
 ];
 
 /// The rule for a kind; nothing for a kind that has no row.
@@ -143,7 +152,8 @@ pub fn of(kind: &StopperKind) -> Option<Arc<dyn Stopper>> {
         StopperKind::CvFutility { variant } => Arc::new(CvFutility { variant }),
         StopperKind::Wilcoxon { p } => Arc::new(Wilcoxon { p }),
         StopperKind::Curve { p } => Arc::new(CurveFit::new(p)),
-        StopperKind::Prediction { .. } | StopperKind::Auto => return None,
+        StopperKind::Prediction { delta, train_trials } => Arc::new(Prediction::new(delta, train_trials)),
+        StopperKind::Auto => return None,
     })
 }
 

@@ -1,6 +1,6 @@
 //! What a curve is thought to come to: a mixture of Student's t distributions, one for each curve that may be it.
 
-use crate::stopper::distribution::StudentT;
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// One curve that may be it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,8 +48,8 @@ impl Forecast {
 
     /// How likely the value is above `bar`.
     pub fn above(&self, bar: f64) -> f64 {
-        let t = StudentT::new(self.freedom);
-        self.components.iter().map(|c| c.weight * t.above((bar - c.mean) / c.scale)).sum()
+        let above = |c: &Component| StudentsT::new(c.mean, c.scale, self.freedom).map_or(f64::NAN, |t| t.sf(bar));
+        self.components.iter().map(|c| c.weight * above(c)).sum()
     }
 }
 
