@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use earlystop::model::{Mode, RunId};
-use earlystop::stopper::{Case, Curve, CurveFit, End, Field, Peer, Stopper, Verdict};
+use earlystop::stopper::{Case, Curve, CurveFit, End, Field, Method, Peer, Prediction, Sight, Stopper, Verdict};
 
 /// A recorded trial; values turned so that higher is better.
 struct Trial {
@@ -165,6 +165,17 @@ fn rules() -> Vec<Rule> {
         for grace in [0.1, 0.2, 0.3, 0.5] {
             let name = format!("curve p {p} grace {grace}");
             rules.push(Rule { name, grace: Some(grace), make: Box::new(move || Box::new(CurveFit::new(p))) });
+        }
+    }
+    let methods = [("ridge", Method::Ridge), ("nu-svr", Method::NuSvr), ("chosen", Method::Chosen)];
+    for (method_name, method) in methods {
+        for train in [10, 20, 40] {
+            for grace in [0.1, 0.2, 0.3, 0.5] {
+                let name = format!("prediction {method_name} {train} grace {grace}");
+                let make =
+                    move || Box::new(Prediction::with(0.95, train, method, Sight::Parameters)) as Box<dyn Stopper>;
+                rules.push(Rule { name, grace: Some(grace), make: Box::new(make) });
+            }
         }
     }
     rules
