@@ -27,6 +27,7 @@ mod stoppers;
 mod support;
 mod terminal;
 mod thesis;
+mod thesis_search;
 mod tidy;
 mod whole;
 mod wire;

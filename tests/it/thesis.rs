@@ -39,7 +39,7 @@ rungs = [ { ask = true, wait = "1s" }, { signal = "SIGTERM", wait = "5s" }, { si
 "#;
 
 /// The example as cargo built it; `cargo test` builds examples, `cargo test --test it` does not.
-fn example() -> PathBuf {
+pub fn example() -> PathBuf {
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--example", "thesis"])
         .current_dir(repository())

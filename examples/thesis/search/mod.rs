@@ -14,6 +14,7 @@ mod runner;
 mod shared;
 pub mod worker;
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::algorithm::Algorithm;
 use crate::data::Source;
 use crate::model::Task;
 use crate::sidecar::{Setup, Sidecar};
+use crate::split::shuffled;
 use folds::Prepared;
 use plan::{Configuration, FOLDS, Fold, Planned};
 use record::{Record, Records};
@@ -48,6 +50,9 @@ pub struct Arguments {
     /// Trials at a time [default: the cores less one, which is left to the sidecar and the system]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Try only so many configurations of each set, drawn by the seed [default: the whole grid]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    configurations: Option<u32>,
     /// Seed of the splits and of the order of trials
     #[arg(long, value_name = "N", default_value_t = 42)]
     seed: u64,
@@ -74,6 +79,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .map_err(|e| format!("cannot make the folder {}: {e}; --out names another", out.display()))?;
     let state = same_as_before(arguments, out)?;
     let (records, there) = Records::open(&out.join("trials.jsonl"))?;
+    let there = in_the_journal(there, &state)?;
     let rows = out.join("rows");
     let sets = arguments.sets.iter().chain(&arguments.dataset);
     let prepared = sets
@@ -82,7 +88,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let cores = cores(arguments.jobs)?;
     let sidecar = start_sidecar(arguments, &state)?;
     let ground = Ground { sidecar: &sidecar, rows: &rows, effort: arguments.effort, cores: &cores, records: &records };
-    let grids: Vec<Vec<Configuration>> = prepared.iter().map(|of| plan::grid(&of.set, of.task, of.training)).collect();
+    let grid = |of: &Prepared| part(plan::grid(&of.set, of.task, of.training), arguments);
+    let grids: Vec<Vec<Configuration>> = prepared.iter().map(grid).collect();
     let planned: Vec<Planned> = grids.iter().flatten().flat_map(on_all_folds).collect();
     eprintln!("{} trials on {} cores. Metrics: {}/metrics", planned.len(), cores.len(), sidecar.http_address());
     let done = ground.run(&planned, there, arguments.seed)?;
@@ -95,13 +102,25 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     account(&planned, &all, &state, start)
 }
 
+/// The part of a grid that is asked for, in the grid's order.
+fn part(grid: Vec<Configuration>, arguments: &Arguments) -> Vec<Configuration> {
+    let Some(count) = arguments.configurations else { return grid };
+    let set = grid.first().map_or("", |one| one.set.as_str());
+    println!("{set}: {} of {} configurations", grid.len().min(count as usize), grid.len());
+    let drawn: HashSet<usize> = shuffled(grid.len(), arguments.seed).into_iter().take(count as usize).collect();
+    grid.into_iter().enumerate().filter(|(place, _)| drawn.contains(place)).map(|(_, one)| one).collect()
+}
+
 fn on_all_folds(configuration: &Configuration) -> impl Iterator<Item = Planned> {
     (0..FOLDS).map(|fold| Planned { configuration: configuration.clone(), fold: Fold::Without(fold) })
 }
 
 /// Another run in the same folder has to be the same search.
 fn same_as_before(arguments: &Arguments, out: &Path) -> Result<PathBuf, String> {
-    let now = format!("seed {}, {:?}, observe {}\n", arguments.seed, arguments.effort, arguments.observe);
+    let now = format!(
+        "seed {}, {:?}, configurations {:?}, observe {}\n",
+        arguments.seed, arguments.effort, arguments.configurations, arguments.observe
+    );
     let file = out.join("search.txt");
     match fs::read_to_string(&file) {
         Ok(before) if before == now => {}
@@ -112,6 +131,25 @@ fn same_as_before(arguments: &Arguments, out: &Path) -> Result<PathBuf, String> 
         Err(_) => fs::write(&file, now).map_err(|e| format!("cannot write {}: {e}", file.display()))?,
     }
     Ok(out.join("state"))
+}
+
+fn journal_in(state: &Path) -> PathBuf {
+    state.join(earlystop::sys::places::host_name()).join("journal.sqlite")
+}
+
+/// Those of an earlier run that the journal holds whole: of one that was killed, the last moments may be missing there.
+/// Such trials are run again.
+fn in_the_journal(there: Vec<Record>, state: &Path) -> Result<Vec<Record>, Box<dyn Error>> {
+    if there.is_empty() {
+        return Ok(there);
+    }
+    let whole = audit::audit(&journal_in(state))?.whole;
+    let (kept, lost): (Vec<_>, Vec<_>) =
+        there.into_iter().partition(|record| whole.contains(&(record.set.clone(), record.trial.clone())));
+    if !lost.is_empty() {
+        eprintln!("{} trials were cut off before the journal had them; they are run again", lost.len());
+    }
+    Ok(kept)
 }
 
 /// The cores of the trials. This process and the sidecar in it keep to the one that is left, where one is.
@@ -174,7 +212,7 @@ fn report(refits: &[(String, Planned)], all: &[Record]) {
 
 /// Says what the journal holds; an error if a trial is missing in it.
 fn account(planned: &[&Planned], all: &[Record], state: &Path, start: Instant) -> Result<(), Box<dyn Error>> {
-    let journal = state.join(earlystop::sys::places::host_name()).join("journal.sqlite");
+    let journal = journal_in(state);
     let audit = audit::audit(&journal)?;
     let is_missing = |planned: &&&Planned| !audit.whole.contains(&(planned.configuration.set.clone(), planned.name()));
     let missing: Vec<String> = planned.iter().filter(is_missing).map(|planned| planned.name()).collect();

@@ -1,0 +1,79 @@
+//! The example's search, whole: a grid in processes of their own, cut off and taken up again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::stage::LONG;
+use crate::support::wait_for;
+use crate::thesis::example;
+
+/// A search of four configurations on ten folds of the red wine data, three steps each.
+fn search(out: &Path) -> Command {
+    let mut command = Command::new(example());
+    command.args(["search", "red_wine", "--configurations", "4", "--steps", "3", "--jobs", "2", "--out"]).arg(out);
+    command.env("XDG_RUNTIME_DIR", out.join("run")).stderr(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
+/// Trials that are written down, and in what states.
+fn records(out: &Path) -> BTreeMap<String, Vec<String>> {
+    let mut records: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in fs::read_to_string(out.join("trials.jsonl")).unwrap_or_default().lines() {
+        let Ok(record) = serde_json::from_str::<Value>(line) else { continue };
+        let field = |name: &str| record[name].as_str().expect("a text").to_string();
+        records.entry(field("trial")).or_default().push(field("state"));
+    }
+    records
+}
+
+#[test]
+fn a_search_that_was_killed_goes_on_and_loses_no_trial() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path();
+    fs::create_dir(out.join("run")).expect("the folder is ours");
+    let mut first = search(out).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the example starts");
+    wait_for("some trials are through", LONG, || (records(out).len() >= 5).then_some(()));
+    first.kill().expect("it is our child");
+    first.wait().expect("it is our child");
+    let before = records(out).len();
+    assert!(before < 40, "it was over before it was killed");
+
+    let second = search(out).output().expect("the example starts");
+    let (said, errors) = (String::from_utf8_lossy(&second.stdout), String::from_utf8_lossy(&second.stderr));
+    assert!(second.status.success(), "{said}{errors}");
+    let records = records(out);
+    assert_eq!(records.len(), 41, "ten folds of four configurations, and the winner's refit");
+    assert!(records.values().flatten().all(|state| state == "completed"), "{records:?}");
+    // Only those are run twice whose end the killed journal had not got yet.
+    let again = records.values().filter(|states| states.len() > 1).count();
+    assert!(again <= before && records.values().all(|states| states.len() <= 2), "{records:?}");
+    assert!(said.contains("41 trials, 123 steps"), "{said}");
+    assert!(said.contains("red_wine: 4 of 180 configurations") && said.contains("On the test rows: "), "{said}");
+
+    let other = search(out).args(["--seed", "7"]).output().expect("the example starts");
+    let errors = String::from_utf8_lossy(&other.stderr);
+    assert!(!other.status.success() && errors.contains("holds another search"), "{errors}");
+}
+
+/// `thesis quality` and `thesis parity` need no network for what the repository holds.
+#[test]
+fn quality_and_parity_run_without_a_network() {
+    let quality = Command::new(example()).args(["quality", "red_wine", "--splits", "2"]).output().expect("it starts");
+    let said = String::from_utf8_lossy(&quality.stdout);
+    assert!(quality.status.success(), "{said}");
+    assert!(said.contains("red_wine without duplicates") && said.contains("1359"), "{said}");
+
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/thesis/testdata/small");
+    let parity = |case: &str| {
+        let mut command = Command::new(example());
+        command.arg("parity").arg("--data").arg(&cases).arg(cases.join(case));
+        command.output().expect("it starts")
+    };
+    let same = parity("small-class10-log_loss-b16-shuffled.json");
+    assert!(same.status.success() && String::from_utf8_lossy(&same.stdout).contains("same"));
+    assert_eq!(parity("no-such-case.json").status.code(), Some(2));
+}
