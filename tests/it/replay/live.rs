@@ -183,12 +183,24 @@ fn a_harder_rule(stage: &Stage) {
     assert_eq!((&wine["best"], &wine["kept_best"]), (&(1.0 / 60.0).into(), &(1.0 / 60.0).into()));
 }
 
+/// Complete trials with trees of their own, drawn at random: the same rule stops the same one there.
+fn drawn_with_their_trees(stage: &Stage) {
+    let policy = stage.path("hard.toml").display().to_string();
+    let report = replayed(stage, &["--policy", &policy, "--permutations", "5", "--cost", "seconds"]);
+    assert_eq!((&report["trials"], &report["sample"], &report["cost"]), (&2.into(), &2.into(), &"seconds".into()));
+    assert_eq!((&report["rules"][0]["rule"], &report["rules"][0]["stopped"]), (&"low-cap".into(), &1.0.into()));
+    assert_eq!((&report["kept"]["share"], &report["regret"]["mean"]), (&1.0.into(), &0.0.into()));
+    let speedup = report["speedup"]["median"].as_f64().unwrap();
+    assert!(speedup > 1.0 && speedup < 3.0, "{speedup}");
+}
+
 #[test]
 fn a_daemons_journal_is_replayed_as_it_was_and_as_it_was_not() {
     let stage = recorded();
     own_policies(&stage);
     one_rule_less(&stage);
     a_harder_rule(&stage);
+    drawn_with_their_trees(&stage);
     let journal = stage.journal().display().to_string();
     let table = stage.command(&["replay", &journal]).output().unwrap();
     let table = String::from_utf8(table.stdout).unwrap();
@@ -212,4 +224,22 @@ fn a_daemon_that_was_killed_leaves_a_record_that_says_so() {
     assert_eq!((&journal["equal"], &journal["lives"]), (&Value::Null, &2.into()));
     assert!(journal["breaks"][0].as_str().unwrap().contains("was killed"), "{journal:#}");
     assert_eq!(of(&report, "bad").unwrap()["in_record"], true);
+}
+
+#[test]
+fn what_was_asked_elsewhere_is_not_asked_again() {
+    // Nobody listens there: every answer is word that none came, and those are in the journal, too.
+    let config = "[remote]\nurl = \"http://127.0.0.1:9\"\nidentity = { instance = \"here\" }\ninterval = \"1s\"\n";
+    let policy = format!(
+        "{POLICY}\n[[rule]]\nname = \"fleet\"\nevaluate = \"remote\"\nexpr = 'trial_metric{{metric=\"loss\"}} > 3'\n"
+    );
+    let mut stage = Stage::configured(config, &policy);
+    let bad = trainer(&stage, "bad", 100_000, "6.0 if step > 30 else 1.0", "pass");
+    ends(&stage, "bad", "stopped");
+    drop(bad);
+    stage.finish();
+    let report = replayed(&stage, &[]);
+    let journal = &report["journals"][0];
+    assert_eq!((&journal["equal"], &journal["stops"]), (&true.into(), &1.into()), "{journal:#}");
+    assert_eq!(of(&report, "bad").unwrap()["rule"], "diverged");
 }
