@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::journal::{Input, JournalError, Reader, Start, Verdicts};
+use crate::journal::{Input, JournalError, Reader, Start, Times, Verdicts};
 use crate::model::{RunId, Settings};
 use crate::policy::Context;
 
@@ -39,6 +39,12 @@ impl Tape {
     /// What its first daemon's engine was made with.
     pub fn settings(&self) -> Settings {
         self.start.as_ref().map(|start| start.settings.clone()).unwrap_or_default()
+    }
+
+    /// Whether somebody made its times up: nothing that depends on time may be concluded from them.
+    pub fn has_made_up_times(&self) -> bool {
+        let imported = self.start.as_ref().and_then(|start| start.imported.as_ref());
+        imported.is_some_and(|imported| imported.times == Times::MadeUp)
     }
 
     /// What a policy that is to be replayed on it is understood with.

@@ -59,6 +59,7 @@ fn account(journal: &Replayed, own: bool) -> Value {
         "path": journal.path.display().to_string(),
         "lives": past.lives,
         "trials": past.trials.len(),
+        "times_made_up": journal.made_up,
         "stops": past.stops,
         // Under another policy nothing is to be equal.
         "equal": if own { equal } else { Value::Null },

@@ -147,6 +147,11 @@ impl Args {
 /// A journal or a policy cannot be read; a name in `--expect` that is none.
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let tapes = args.journals.iter().map(|path| Tape::open(path).map_err(unreadable)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(tape) = tapes.iter().find(|tape| tape.has_made_up_times() && args.cost == Some(Unit::Seconds)) {
+        let message =
+            format!("{}: its source had no times, and seconds of made-up ones mean nothing", tape.path().display());
+        return Err(Failure::new(message, "say --cost steps"));
+    }
     let told = match args.permutations {
         Some(count) => permuted::run(args, count as usize, &tapes)?,
         None => recorded::run(args, &tapes)?,

@@ -18,6 +18,8 @@ pub struct Replayed {
     pub path: PathBuf,
     /// The policy that was given, as it is understood for this journal.
     pub policy: Option<Arc<Policy>>,
+    /// Its times are made up.
+    pub made_up: bool,
     /// As it was.
     pub past: Past,
     /// As it would have been.
@@ -47,7 +49,8 @@ pub fn run(args: &Args, tapes: &[Tape]) -> Result<(Value, Page), Failure> {
         let past = past(tape).map_err(unreadable)?;
         let under = policy.clone().map_or(Under::Recorded, Under::Given);
         let told = retell(tape, &past, under).map_err(unreadable)?;
-        journals.push(Replayed { path: tape.path().to_path_buf(), policy, past, told });
+        let (path, made_up) = (tape.path().to_path_buf(), tape.has_made_up_times());
+        journals.push(Replayed { path, policy, made_up, past, told });
     }
     let mut outcome = Outcome::default();
     journals.iter().for_each(|journal| outcome.add(&journal.past, &journal.told, &args.question()));

@@ -215,6 +215,11 @@ fn notes(replay: &Replay) -> Vec<String> {
     if outcome.stopped.iter().any(|stopped| !stopped.stop.in_record) {
         notes.push("A trial that is stopped ends there; all others keep their recorded times.".to_string());
     }
+    if replay.journals.iter().any(|journal| journal.made_up) {
+        notes.push(
+            "Times of an imported history without any are made up: what depends on them means nothing.".to_string(),
+        );
+    }
     if outcome.never > 0 {
         notes.push(format!("{} never began: inside one that was stopped.", number(outcome.never, "trial")));
     }

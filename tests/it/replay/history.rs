@@ -246,6 +246,10 @@ fn what_cannot_be_read_is_said() {
         let output = earlystop("replay", words);
         assert!(output.status.code() == Some(2) && output.stdout.is_empty(), "{output:?}");
     }
+    let weak = policy(folder.path(), "weak.toml", WEAK);
+    let output = earlystop("replay", &["--policy", &weak, &journal, "--permutations", "3", "--cost", "seconds"]);
+    assert!(output.status.code() == Some(2), "times that are made up");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("made-up"));
     assert_eq!(earlystop("replay", &[&journal, "--permutations", "3"]).status.code(), Some(2), "a policy is missing");
     assert_eq!(earlystop("replay", &[&journal, "--expect", "kept >"]).status.code(), Some(2));
 }
