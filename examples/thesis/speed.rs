@@ -1,4 +1,4 @@
-//! `thesis speed`: how fast a core trains. `benches/sklearn.py` runs it beside scikit-learn.
+//! `thesis speed`: how fast a core trains. `benches/trainer.py` runs it beside scikit-learn.
 
 use std::error::Error;
 use std::hint::black_box;

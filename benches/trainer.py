@@ -2,7 +2,7 @@
 
     python3 -m venv V && V/bin/pip install scikit-learn==1.3.2 numpy==1.26.4
     cargo build --release --example thesis
-    V/bin/python benches/sklearn.py [--data DIR] [--core N] [--rounds N]
+    V/bin/python benches/trainer.py [--data DIR] [--core N] [--rounds N]
 
 DIR holds mnist_784.arff.gz and red_wine.arff.gz. A round measures scikit-learn, then the example; the ratio is that of
 the round, and the median of the rounds is shown. A step is one call of partial_fit.
