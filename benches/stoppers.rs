@@ -29,6 +29,7 @@ fn kinds() -> Vec<(String, StopperKind)> {
     }
     let prechelt = PrecheltCriterion::Up;
     for (name, kind) in [
+        ("auto", StopperKind::Auto),
         ("bandit", StopperKind::Bandit { slack: Slack::Ratio(0.1) }),
         ("plateau", StopperKind::Plateau { window: 10, std: 0.001 }),
         ("patience", StopperKind::Patience { patience: 20, min_delta: 0.001 }),

@@ -189,6 +189,7 @@ impl Learner {
                 self.seats.insert(run, key.clone());
             }
         }
+        arena.field.ended_in(records.ended());
         self.arenas.insert(key.clone(), arena);
     }
 

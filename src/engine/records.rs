@@ -205,6 +205,11 @@ impl Records {
         runs.filter_map(|run| Some((*run, self.records.get(run)?)))
     }
 
+    /// Those that have ended, in the order of their ends.
+    pub fn ended(&self) -> impl Iterator<Item = RunId> {
+        self.ended.iter().copied()
+    }
+
     /// Puts a reported value into its trial's record.
     pub fn draw(&mut self, view: &TrialView, name: &str, mut report: Report) -> Drawn {
         let record = self.open(view);

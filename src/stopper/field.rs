@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::column::{Column, Ranked};
 use super::curve::Curve;
+use super::ends::{Ended, Ends};
+use super::memo::Memo;
 use crate::model::RunId;
 
 /// How a trial stands.
@@ -115,6 +117,8 @@ pub struct Field {
     /// Trials without a group: where there is one, folds are trials of their own.
     lone: usize,
     columns: HashMap<(Population, (u8, u64), u64), Column>,
+    ends: Ends,
+    memo: Memo,
 }
 
 impl Field {
@@ -126,11 +130,16 @@ impl Field {
         let place = self.peers.len();
         let was_grouped = self.is_grouped();
         self.lone += usize::from(peer.group.is_none());
+        let has_ended = peer.end != End::Running;
         self.peers.push(peer);
         self.runs.insert(run, place);
         match was_grouped == self.is_grouped() {
-            true => self.seat(place),
+            true if self.seat(place) => self.list_ends(),
+            true => {}
             false => self.reseat(),
+        }
+        if has_ended {
+            self.ends.push(place, self.seats[place]);
         }
     }
 
@@ -139,7 +148,8 @@ impl Field {
         self.lone == 0 && !self.peers.is_empty()
     }
 
-    fn seat(&mut self, place: usize) {
+    /// Gives a trial its unit. True if it took the place of an attempt before.
+    fn seat(&mut self, place: usize) -> bool {
         let peer = &self.peers[place];
         let name = match &peer.group {
             Some(group) if self.lone == 0 => group.clone(),
@@ -152,16 +162,19 @@ impl Field {
         if unit == next {
             self.units.push(Unit { name, members: vec![place], ..Unit::default() });
             self.look(place);
-            return;
+            return false;
         }
         let members = &mut self.units[unit].members;
-        match members.iter_mut().find(|m| self.peers[**m].name == peer.name) {
+        let earlier = members.iter_mut().find(|m| self.peers[**m].name == peer.name);
+        let is_again = earlier.is_some();
+        match earlier {
             // A new attempt: what the one before did no longer counts.
             Some(earlier) => self.seats[std::mem::replace(earlier, place)] = None,
             None => members.push(place),
         }
         self.look(place);
         self.columns.clear();
+        is_again
     }
 
     /// Looks again how far the unit of one of `peers` has come, and how it stands.
@@ -179,7 +192,39 @@ impl Field {
         self.seats.clear();
         self.unit_of.clear();
         self.columns.clear();
-        (0..self.peers.len()).for_each(|place| self.seat(place));
+        for place in 0..self.peers.len() {
+            self.seat(place);
+        }
+        self.list_ends();
+    }
+
+    /// The list of those that have ended, made anew: who is compared, or as what, has changed.
+    fn list_ends(&mut self) {
+        self.ends.seat(|place| self.seats[place]);
+    }
+
+    /// Those that have ended and are compared, in the order of their ends; what a rule learns of them is the same after a
+    /// restart and in a replay.
+    pub fn ended(&self) -> impl ExactSizeIterator<Item = (usize, &Peer)> + DoubleEndedIterator {
+        self.ends.listed().iter().map(|Ended { place, unit }| (*unit, &self.peers[*place]))
+    }
+
+    /// Changes whenever something is said anew of a trial that has ended, or one of them is no longer compared: what was
+    /// learnt of them may no longer hold.
+    pub fn revision(&self) -> u64 {
+        self.ends.revision()
+    }
+
+    /// Those that entered with their end known have ended in this order, and before all others.
+    pub fn ended_in(&mut self, order: impl Iterator<Item = RunId>) {
+        let places: Vec<usize> = order.filter_map(|run| self.runs.get(&run).copied()).collect();
+        self.ends.order(&places);
+        self.list_ends();
+    }
+
+    /// What a rule has worked out from this field, and kept in it.
+    pub(super) fn memo(&mut self) -> &mut Memo {
+        &mut self.memo
     }
 
     /// A trial by its run.
@@ -190,8 +235,12 @@ impl Field {
     /// Takes a report of a trial; `at` must be finite, `value` turned so that higher is better.
     pub fn report(&mut self, run: RunId, at: f64, value: f64) {
         let Some(place) = self.runs.get(&run).copied() else { return };
-        if self.peers[place].curve.push(at, value) {
+        let peer = &mut self.peers[place];
+        if peer.curve.push(at, value) {
             self.columns.clear();
+        }
+        if peer.end != End::Running {
+            self.ends.revise();
         }
         self.look(place);
     }
@@ -205,10 +254,18 @@ impl Field {
 
     /// A trial has come to an end.
     pub fn end(&mut self, run: RunId, end: End) {
-        if let Some(place) = self.runs.get(&run).copied() {
-            self.peers[place].end = end;
-            self.look(place);
+        let Some(place) = self.runs.get(&run).copied() else { return };
+        let before = std::mem::replace(&mut self.peers[place].end, end);
+        match (before, end) {
+            (End::Running, End::Running) => {}
+            (End::Running, _) => self.ends.push(place, self.seats[place]),
+            (_, End::Running) => {
+                self.ends.forget(place);
+                self.list_ends();
+            }
+            (_, _) => self.ends.revise(),
         }
+        self.look(place);
     }
 
     /// The unit that a run belongs to.
@@ -230,7 +287,7 @@ impl Field {
     }
 
     /// The trials of a unit: one, or the folds.
-    pub fn members(&self, unit: usize) -> impl Iterator<Item = &Peer> {
+    pub fn members(&self, unit: usize) -> impl Iterator<Item = &Peer> + Clone {
         self.units[unit].members.iter().map(|place| &self.peers[*place])
     }
 

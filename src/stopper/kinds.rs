@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::asha::Asha;
+use super::auto::Auto;
 use super::bandit::Bandit;
 use super::case::Stopper;
 use super::curve_fit::CurveFit;
@@ -134,6 +135,14 @@ pub const KINDS: &[KindRow] = &[
         min_peers: "train_trials complete ones",
         summary: "a regression that has learned from complete trials says with probability delta that the best stays the best",
     },
+    KindRow {
+        name: "auto",
+        keys: &[],
+        dialects: &[],
+        grace: "5 % of the length; decides every 5 % of it, the last time at 75 %",
+        min_peers: "3 complete trials",
+        summary: "what is left to do costs more than its chance to become the best is worth, as learnt from the experiment's own trials",
+    },
 ];
 
 /// The rule for a kind; nothing for a kind that has no row.
@@ -153,7 +162,7 @@ pub fn of(kind: &StopperKind) -> Option<Arc<dyn Stopper>> {
         StopperKind::Wilcoxon { p } => Arc::new(Wilcoxon { p }),
         StopperKind::Curve { p } => Arc::new(CurveFit::new(p)),
         StopperKind::Prediction { delta, train_trials } => Arc::new(Prediction::new(delta, train_trials)),
-        StopperKind::Auto => return None,
+        StopperKind::Auto => Arc::new(Auto),
     })
 }
 

@@ -4,18 +4,21 @@
 //! question and the answer), then one file a kind of rule.
 
 mod asha;
+mod auto;
 mod bandit;
 mod case;
 mod column;
 mod curve;
 mod curve_fit;
 mod cv_futility;
+mod ends;
 mod field;
 #[cfg(test)]
 mod fixture;
 mod folds;
 mod kinds;
 mod median;
+mod memo;
 mod outlook;
 mod patience;
 mod percentile;
