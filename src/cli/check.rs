@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::diagnostics::{self, Style};
 use crate::model::{Diagnostic, Policy, Rule, Severity};
 use crate::policy::{self, Config, Context, words};
+use crate::stopper;
 
 /// Arguments of `earlystop check`.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -85,6 +86,10 @@ fn explain(rule: &Rule, style: Style, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  # {}", rule.words)?;
     for line in rule.expr.lines() {
         writeln!(out, "  {line}")?;
+    }
+    if let Some(row) = rule.stopper.as_deref().and_then(|spec| stopper::row(&spec.kind)) {
+        writeln!(out, "  # stops a trial when: {}", row.summary)?;
+        writeln!(out, "  # if the rule does not say: grace {}; min_peers {}", row.grace, row.min_peers)?;
     }
     if rule.hold_ns > 0 {
         writeln!(out, "  # for {}", words::duration(rule.hold_ns))?;

@@ -246,6 +246,27 @@ pub enum StopperKind {
     Auto,
 }
 
+impl StopperKind {
+    /// The value of the key `kind`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            StopperKind::Median { .. } => "median",
+            StopperKind::Percentile { .. } => "percentile",
+            StopperKind::Asha { .. } => "asha",
+            StopperKind::Bandit { .. } => "bandit",
+            StopperKind::Plateau { .. } => "plateau",
+            StopperKind::Patience { .. } => "patience",
+            StopperKind::Threshold { .. } => "threshold",
+            StopperKind::Prechelt { .. } => "prechelt",
+            StopperKind::CvFutility { .. } => "cv_futility",
+            StopperKind::Wilcoxon { .. } => "wilcoxon",
+            StopperKind::Curve { .. } => "curve",
+            StopperKind::Prediction { .. } => "prediction",
+            StopperKind::Auto => "auto",
+        }
+    }
+}
+
 /// A stopping rule over learning curves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StopperSpec {

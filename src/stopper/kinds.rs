@@ -145,6 +145,11 @@ pub const KINDS: &[KindRow] = &[
     },
 ];
 
+/// The row of a kind, if it has one.
+pub fn row(kind: &StopperKind) -> Option<&'static KindRow> {
+    KINDS.iter().find(|row| row.name == kind.as_str())
+}
+
 /// The rule for a kind; nothing for a kind that has no row.
 pub fn of(kind: &StopperKind) -> Option<Arc<dyn Stopper>> {
     Some(match kind.clone() {

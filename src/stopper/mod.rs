@@ -36,6 +36,6 @@ pub use column::Ranked;
 pub use curve::{Curve, Point};
 pub use curve_fit::{CurveFit, Forecast};
 pub use field::{End, Field, Peer, Population, Quantity};
-pub use kinds::{KINDS, KindRow, of};
-pub use prediction::{Method, NuSvr, NuSvrFit, Prediction, Ridge, RidgeFit, Sight};
+pub use kinds::{KINDS, KindRow, of, row};
+pub use prediction::{Method, NuSvr, NuSvrFit, Prediction, Ridge, RidgeFit, SYSTEM, Sight};
 pub use proportion::clopper_pearson;

@@ -77,6 +77,8 @@ fn shipped_policies_are_clean_and_say_what_they_mean() {
     // Beside the others it would have every machine ask a server that is not there.
     let fleet = checked(&[folder.join("fleet")], false);
     assert_eq!(fleet, ("1 rule in 1 file, no findings\n".to_string(), 0));
+    let learning = checked(&[folder.join("learning")], false);
+    assert_eq!(learning, ("5 rules in 4 files, no findings\n".to_string(), 0));
     let (text, code) = checked(std::slice::from_ref(&folder), true);
     assert_eq!(code, 0);
     let text = text.replace(folder.to_str().unwrap(), "policies");
@@ -521,6 +523,16 @@ fn a_remote_server_without_a_place_or_an_identity_is_refused() {
     let plain = "[remote]\nurl = \"http://p\"\nidentity.instance = \"x\"\ntls_config = { ca_file = \"c\" }";
     let (_, warnings) = Config::parse(plain, Path::new("e.toml")).unwrap();
     assert_eq!(warnings[0].message, "`tls_config` does nothing without TLS");
+}
+
+#[test]
+fn the_readme_tells_every_kind_of_stopper_in_the_words_of_check() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    for row in earlystop::stopper::KINDS {
+        let dialects = if row.dialects.is_empty() { String::new() } else { format!(" ({})", row.dialects.join(", ")) };
+        let line = format!("| `{}` | {}{dialects} |", row.name, row.summary);
+        assert!(page.contains(&line), "the README lacks\n{line}");
+    }
 }
 
 #[test]
