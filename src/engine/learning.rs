@@ -12,6 +12,10 @@ use super::records::{Drawn, Record, Records, Report};
 use super::rules::{is_about, warming_up};
 use super::trial::Trial;
 
+/// What rules may read beside a metric that no trainer reports: RSS - shared in bytes, CPU utilization (1 = one core) and the
+/// mean time of a step in seconds, as they are when the metric is reported.
+const SYSTEM: [&str; 3] = ["memory_bytes", "cpu_utilization", "step_seconds"];
+
 /// What a rule said of a trial last.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Heard {
@@ -246,6 +250,21 @@ fn total(trial: &Trial, axis: Axis) -> Option<f64> {
     }
 }
 
+impl Trial {
+    /// What the system says of it as of its last sample; `None` where that is not known.
+    fn readings(&self) -> [(&'static str, Option<f64>); 3] {
+        let tree = self.view.tree.as_ref();
+        let times = &self.view.progress.step_times;
+        let steps = times.count();
+        let [memory, cpu, step] = SYSTEM;
+        [
+            (memory, tree.and_then(|t| t.memory).map(|m| m.private() as f64)),
+            (cpu, tree.and_then(|t| t.utilization)),
+            (step, (steps > 0).then(|| times.sum / steps as f64)),
+        ]
+    }
+}
+
 /// All rules over learning curves.
 #[derive(Default)]
 pub(super) struct Learners {
@@ -268,6 +287,12 @@ impl Learners {
     /// Who only takes down what these rules would read.
     pub fn deaf(rules: &[Arc<Rule>]) -> Learners {
         Learners { learners: Vec::new(), ..Learners::of(rules) }
+    }
+
+    /// Whether a rule that judges by a metric reads beside it what the system says.
+    fn read_system_with(&self, metric: &str) -> bool {
+        let system = |l: &Learner| l.beside.iter().any(|name| SYSTEM.contains(&&**name));
+        self.learners.iter().any(|l| l.spec.metric == metric && system(l))
     }
 
     /// Whether a rule reads a metric.
@@ -319,8 +344,20 @@ impl Learners {
 }
 
 impl Engine {
-    /// Takes a reported value to the records, and puts it to the rules that read it.
+    /// Takes a reported value to the records, and puts it to the rules that read it; what the system had to say of the trial
+    /// at that moment first, where a rule reads that beside.
     pub(super) fn learn(&mut self, run: RunId, name: &str, step: Option<u64>, value: f64, now: Moment) {
+        if self.learners.read_system_with(name)
+            && let Some(readings) = self.trials.get(&run).map(Trial::readings)
+        {
+            for (reading, value) in readings.into_iter().filter_map(|(reading, value)| Some((reading, value?))) {
+                self.take_down(run, reading, step, value, now);
+            }
+        }
+        self.take_down(run, name, step, value, now);
+    }
+
+    fn take_down(&mut self, run: RunId, name: &str, step: Option<u64>, value: f64, now: Moment) {
         let Some(trial) = self.trials.get(&run) else { return };
         let is_objective = trial.view.objective.as_ref().is_some_and(|o| o.metric == name);
         if !is_objective && !self.learners.read(name) && !self.demands.reads_peers_of(name) {
