@@ -5,16 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::{Axis, Mode, Moment, Name, Rule, RunId, StopperSpec};
-use crate::stopper::{self, Case, End, Field, Peer, Stopper, Unknown, Verdict};
+use crate::stopper::{self, Case, End, Field, Peer, SYSTEM, Stopper, Unknown, Verdict};
 
 use super::Engine;
 use super::records::{Drawn, Record, Records, Report};
 use super::rules::{is_about, warming_up};
 use super::trial::Trial;
-
-/// What rules may read beside a metric that no trainer reports: RSS - shared in bytes, CPU utilization (1 = one core) and the
-/// mean time of a step in seconds, as they are when the metric is reported.
-const SYSTEM: [&str; 3] = ["memory_bytes", "cpu_utilization", "step_seconds"];
 
 /// What a rule said of a trial last.
 #[derive(Clone, Debug, PartialEq)]

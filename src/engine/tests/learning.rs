@@ -211,3 +211,19 @@ fn a_draw_is_a_runs_own_and_spreads_evenly() {
         assert!((below(share) - share).abs() < 0.015, "{share}: {}", below(share));
     }
 }
+
+#[test]
+fn what_the_system_says_is_taken_down_beside_where_a_rule_reads_it() {
+    let text = "[[rule]]\nname = \"p\"\nstopper = { kind = \"prediction\", metric = \"acc\", mode = \"max\" }\n";
+    let mut scene = scene(text);
+    scene.register(1, "t", 50);
+    scene.hello(7, 99, 50, Position::Root(run(1)), None);
+    scene.ticks(2, &[(1, 50, 30 * MIB)]);
+    scene.step(7, Step { step: Some(10), n: Some(10), seconds: Some(5.0), ..Step::default() });
+    scene.report(7, 20, &[("acc", 0.5), ("other", 1.0)]);
+    let curves = &scene.engine.records.get(run(1)).unwrap().curves;
+    let last = |name: &str| curves[name].last().map(|report| (report.step, report.value));
+    assert_eq!(last("memory_bytes"), Some((20.0, (30 * MIB) as f64)));
+    assert_eq!((last("cpu_utilization"), last("acc")), (Some((20.0, 0.1)), Some((20.0, 0.5))));
+    assert!(!curves.contains_key("other"));
+}

@@ -11,8 +11,9 @@ use crate::stopper::curve::Curve;
 use crate::stopper::field::Peer;
 use crate::stopper::outlook::Place;
 
-/// Metrics of the system that are read beside the objective, where they are there.
-pub(super) const SYSTEM: [&str; 3] = ["memory_bytes", "cpu_utilization", "step_seconds"];
+/// What no trainer reports and rules may read beside a metric, where it is there, as it was when the metric was reported:
+/// RSS - shared in bytes, CPU utilization (1 = one core), the mean time of a step in seconds.
+pub const SYSTEM: [&str; 3] = ["memory_bytes", "cpu_utilization", "step_seconds"];
 
 /// A curve's beginning is read at so many places of the whole length at most.
 const CELLS: usize = 64;

@@ -26,7 +26,7 @@ use super::curve::Curve;
 use super::field::{End, Field, Peer, Population, Quantity};
 use super::outlook::{self, Place, Wait};
 use super::words::brief;
-pub use features::Sight;
+pub use features::{SYSTEM, Sight};
 pub use model::Method;
 use model::Model;
 pub use nu_svr::{NuSvr, NuSvrFit};
