@@ -1,5 +1,7 @@
 //! What all have at one place of the axis, in the order of their values.
 
+use std::cmp::Ordering;
+
 use super::field::Fold;
 use crate::model::Mode;
 
@@ -23,6 +25,7 @@ impl Column {
     /// Asks again for everybody who has not come so far.
     pub fn fold(&mut self, mut read: impl FnMut(usize) -> Fold) {
         let mut waiting = std::mem::take(&mut self.waiting);
+        let known = self.entries.len();
         waiting.retain(|unit| match read(*unit) {
             Fold::NotYet => true,
             Fold::Never => false,
@@ -31,14 +34,27 @@ impl Column {
                 false
             }
             Fold::Value(value) => {
-                // Equal values in the order of their units, so that one is found among many ties.
-                let place = self.entries.partition_point(|(v, u)| *v < value || (*v == value && u < unit));
-                self.entries.insert(place, (value, *unit));
+                self.entries.push((value, *unit));
                 false
             }
         });
         self.waiting = waiting;
+        match self.entries.len() - known {
+            0 => {}
+            // Most often one has come: it is put where it belongs.
+            1 => {
+                let one = self.entries.remove(known);
+                let place = self.entries.partition_point(|other| order(other, &one).is_lt());
+                self.entries.insert(place, one);
+            }
+            _ => self.entries.sort_unstable_by(order),
+        }
     }
+}
+
+/// By value, equal values by unit, so that one is found among many ties. There is no NaN among them; -0 and 0 are equal.
+fn order((a, of_a): &(f64, usize), (b, of_b): &(f64, usize)) -> Ordering {
+    a.partial_cmp(b).unwrap_or(Ordering::Equal).then(of_a.cmp(of_b))
 }
 
 /// How the others rank at one place: values ascending (higher is better), NaN left out.
@@ -54,7 +70,7 @@ impl<'c> Ranked<'c> {
     /// `value` is what the one who asks has there, if anything.
     pub(super) fn new(column: &'c Column, but: usize, value: Option<f64>) -> Ranked<'c> {
         let find = |value: f64| {
-            let place = column.entries.partition_point(|(v, u)| *v < value || (*v == value && *u < but));
+            let place = column.entries.partition_point(|entry| order(entry, &(value, but)).is_lt());
             column.entries.get(place).filter(|(v, u)| *v == value && *u == but).map(|_| place)
         };
         Ranked { column, own: value.and_then(find), but }
@@ -168,6 +184,26 @@ mod tests {
         assert_eq!((others.len(), others.nan(), others.best()), (2, 1, Some(0.3)));
         assert_eq!((others.above(0.2), others.above(0.3), others.above(0.0)), (1, 0, 2));
         assert_eq!(Ranked::new(&c, 0, Some(0.3)).above(0.0), 2);
+    }
+
+    #[test]
+    fn whoever_comes_later_stands_in_order() {
+        let values = [0.5, 0.5, f64::NAN, 0.0, -0.0, f64::INFINITY, 0.5, 0.1];
+        let mut one_by_one = Column::default();
+        for units in 1..=values.len() {
+            one_by_one.take_up_to(units);
+            one_by_one.fold(|unit| Fold::Value(values[unit]));
+        }
+        let mut late = column(&values[..3]);
+        late.take_up_to(values.len());
+        late.fold(|unit| if unit < 5 { Fold::NotYet } else { Fold::Value(values[unit]) });
+        late.fold(|unit| Fold::Value(values[unit]));
+        for c in [&one_by_one, &late, &column(&values)] {
+            let units: Vec<usize> = Ranked::new(c, 2, None).entries().map(|(_, unit)| unit).collect();
+            assert_eq!(units, [3, 4, 7, 0, 1, 6, 5]);
+            let others = Ranked::new(c, 1, Some(0.5));
+            assert_eq!((others.len(), others.nan(), others.above(0.5), others.above(0.1)), (6, 1, 1, 3));
+        }
     }
 
     #[test]
