@@ -1,6 +1,6 @@
 //! Wilcoxon's signed-rank test, as `scipy.stats.wilcoxon(zero_method="zsplit", alternative="less")` does it.
 
-use super::distribution::normal_cdf;
+use statrs::distribution::{ContinuousCDF, Normal};
 
 /// Up to here without ties, and up to the next with them, every way to give signs is counted; beyond, the normal
 /// approximation (scipy 1.13 and later).
@@ -75,7 +75,7 @@ impl Ranks {
         let mean = n * (n + 1.0) * 0.25;
         let variance = (n * (n + 1.0) * (2.0 * n + 1.0) - self.correction / 2.0) / 24.0;
         let statistic = self.positive as f64 / 2.0 + self.zeros;
-        if variance > 0.0 { normal_cdf((statistic - mean) / variance.sqrt()) } else { 1.0 }
+        if variance > 0.0 { Normal::standard().cdf((statistic - mean) / variance.sqrt()) } else { 1.0 }
     }
 }
 
