@@ -97,7 +97,8 @@ mod tests {
     const LONG: f64 = 0.11434734371968441;
     const TIED: f64 = 0.006408848742322799;
     fn close(ours: f64, theirs: f64) -> bool {
-        (ours - theirs).abs() <= 1e-12 * theirs.abs()
+        // statrs' normal distribution is good to about 5e-11; what is counted is exact.
+        (ours - theirs).abs() <= 1e-9 * theirs.abs()
     }
 
     #[test]
