@@ -3,11 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::engine::{LastAttempt, Returning};
+use crate::engine::{LastAttempt, Returning, lost};
 use crate::journal::{Machine, OpenStop, Origin, Restored, RestoredTrial};
-use crate::model::{
-    Exit, ExitCause, Moment, Name, ProcKey, ProcessUse, Root, RunId, Signal, SignalResult, TrialState, TrialView,
-};
+use crate::model::{Moment, Name, ProcKey, ProcessUse, Root, RunId, Signal, SignalResult, TrialState, TrialView};
 use crate::sys::process::Proc;
 use crate::sys::roster::Roster;
 
@@ -49,7 +47,7 @@ pub fn take_up(restored: Restored, stops: Vec<OpenStop>, roster: &Roster, machin
                 living.push(returning(trial, found, stop));
             }
             None => {
-                ended.push(Arc::new(lost(trial.view, stop.as_ref(), now)));
+                ended.push(Arc::new(lost(trial.view, stop.as_ref().map(|stop| &stop.record), now)));
                 stop.into_iter().for_each(|s| drop(stops.insert(s.record.run, s)));
             }
         }
@@ -128,17 +126,4 @@ fn counts_as_given(signal: Signal, result: Option<SignalResult>) -> bool {
         None => signal != Signal::KILL,
         Some(result) => result == SignalResult::Sent,
     }
-}
-
-/// A trial that ended while nobody looked; one that was on a ladder was stopped by it.
-fn lost(mut view: TrialView, stop: Option<&OpenStop>, now: Moment) -> TrialView {
-    let (state, cause) = match stop {
-        Some(stop) if &*stop.record.rule == crate::engine::MANUAL => (TrialState::Stopped, ExitCause::Manual),
-        Some(_) => (TrialState::Stopped, ExitCause::Rule),
-        None => (TrialState::Lost, ExitCause::Unknown),
-    };
-    (view.state, view.ended, view.tree) = (state, Some(now), None);
-    view.exit = Some(Exit { cause, status: None });
-    view.rules.clear();
-    view
 }

@@ -24,6 +24,7 @@ mod holdout;
 mod judge;
 mod ladder;
 mod learning;
+mod lost;
 mod memory;
 mod outside;
 mod progress;
@@ -43,6 +44,7 @@ mod tests;
 
 pub use attempts::LastAttempt;
 pub use ladder::MANUAL;
+pub use lost::lost;
 pub use memory::{Remembered, Scribe};
 
 use derived::{Demands, Medians};

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::engine::{Engine, LastAttempt, MANUAL, Returning};
+use crate::engine::{Engine, LastAttempt, Returning, lost};
 use crate::model::{
-    Effect, Event, Exit, ExitCause, Line, MILLI, Moment, Name, ProcKey, ProcessUse, Request, Root, RunId, SECOND, Said,
-    Shot, Signal, SignalResult, StopId, StopRecord, TrialState, TrialView,
+    Effect, Event, Line, MILLI, Moment, Name, ProcKey, ProcessUse, Request, Root, RunId, SECOND, Said, Shot, Signal,
+    SignalResult, StopId, StopRecord, TrialState, TrialView,
 };
 
 /// A process younger than this when it was last seen cannot be told from another of its number, where inodes of pidfds do not
@@ -203,17 +203,4 @@ impl Book {
         }
         attempts
     }
-}
-
-/// A trial that ended while nobody looked; one that was on a ladder was stopped by it.
-fn lost(mut view: TrialView, stop: Option<&StopRecord>, now: Moment) -> TrialView {
-    let (state, cause) = match stop {
-        Some(record) if &*record.rule == MANUAL => (TrialState::Stopped, ExitCause::Manual),
-        Some(_) => (TrialState::Stopped, ExitCause::Rule),
-        None => (TrialState::Lost, ExitCause::Unknown),
-    };
-    (view.state, view.ended, view.tree) = (state, Some(now), None);
-    view.exit = Some(Exit { cause, status: None });
-    view.rules.clear();
-    view
 }

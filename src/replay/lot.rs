@@ -1,7 +1,7 @@
 //! One permutation: drawn trials go through an engine of their own, one after the other on each worker.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::corpus::Piece;
@@ -11,7 +11,7 @@ use super::retold::obeys;
 use crate::engine::Engine;
 use crate::model::{
     Effect, Event, ExitStatus, Exited, HostSample, Moment, Policy, Reading, ReadingCause, Reply, RunId, SECOND,
-    Settings, StopRecord, Tick, Tree, TreeSample,
+    Settings, StopOutcome, StopRecord, Tick, Tree, TreeSample,
 };
 
 /// When the made-up clocks begin: any day will do, but not the first of the epoch.
@@ -27,6 +27,8 @@ struct Fate {
     next: usize,
     over: bool,
     stopped: Option<(Arc<str>, Used)>,
+    /// Rules that would have stopped it and were held back by the guard or their own `max_stops`.
+    limited: BTreeSet<Arc<str>>,
 }
 
 /// What became of a unit.
@@ -36,6 +38,8 @@ pub(super) struct Ended {
     pub used: Used,
     /// The rule that stopped it, or one of its folds.
     pub stopped_by: Option<Arc<str>>,
+    /// Rules that were held back from stopping it.
+    pub limited: BTreeSet<Arc<str>>,
 }
 
 /// A lot under way.
@@ -106,7 +110,7 @@ fn tick(at: Moment, trees: Vec<TreeSample>) -> Event {
 impl<'u> Lot<'u> {
     fn begin(&mut self, unit: usize) {
         for (part, one) in self.units[unit].parts.iter().enumerate() {
-            let fate = Fate { unit, part, next: 0, over: false, stopped: None };
+            let fate = Fate { unit, part, next: 0, over: false, stopped: None, limited: BTreeSet::new() };
             self.fates.insert(one.recording.view.run, fate);
         }
     }
@@ -187,6 +191,12 @@ impl<'u> Lot<'u> {
     fn answer(&mut self, at: Moment, effect: &Effect, answers: &mut VecDeque<Event>) {
         match effect {
             Effect::Record(record) => self.stopped(at, record, answers),
+            Effect::Head(view) => {
+                let limited = view.stops.keys().filter(|(_, outcome)| *outcome == StopOutcome::Limited);
+                if let Some(fate) = self.fates.get_mut(&view.run) {
+                    fate.limited.extend(limited.map(|(rule, _)| rule.clone()));
+                }
+            }
             Effect::Send(conn, Reply::Stop(_)) => answers.push_back(obeys(*conn)),
             Effect::Send(_, Reply::Error(refusal)) => self.failed = Some(refusal.message.clone()),
             Effect::Read(run, cause @ (ReadingCause::Confirm | ReadingCause::Weigh)) => {
@@ -226,7 +236,9 @@ impl<'u> Lot<'u> {
         let one = |unit: &&Unit| {
             let mut ended = Ended::default();
             for part in &unit.parts {
-                let stopped = self.fates.get(&part.recording.view.run).and_then(|fate| fate.stopped.clone());
+                let fate = self.fates.get(&part.recording.view.run);
+                ended.limited.extend(fate.iter().flat_map(|fate| fate.limited.iter().cloned()));
+                let stopped = fate.and_then(|fate| fate.stopped.clone());
                 let used = stopped.as_ref().map_or(part.total, |(_, used)| *used);
                 ended.used.steps += used.steps;
                 ended.used.seconds += used.seconds;

@@ -68,8 +68,18 @@ pub struct Way {
 pub struct RuleDid {
     /// Trials that it stopped, a permutation.
     pub stopped: f64,
+    /// Trials that it would have stopped and was held back from (the guard, `max_stops`), a permutation.
+    pub limited: f64,
     /// Share of permutations in which it stopped one that was as good as the best.
     pub stopped_best: f64,
+}
+
+/// What one rule did in one permutation.
+#[derive(Clone, Copy, Debug, Default)]
+struct Did {
+    stopped: usize,
+    limited: usize,
+    stopped_best: bool,
 }
 
 /// All that came of it.
@@ -88,7 +98,7 @@ pub struct Permuted {
 /// What the policy did in one permutation, and beside it the baselines.
 struct Row {
     policy: Drawn,
-    rules: BTreeMap<Arc<str>, (usize, bool)>,
+    rules: BTreeMap<Arc<str>, Did>,
     baselines: Vec<Drawn>,
 }
 
@@ -216,11 +226,15 @@ fn row(pool: &Pool, order: &[usize], policy: &Arc<Policy>, settings: &Settings, 
     let used: f64 = ended.iter().map(|ended| ended.used.of(plan.cost)).sum();
     let survives: Vec<bool> = ended.iter().map(|ended| ended.stopped_by.is_none()).collect();
     let best = score::best(pool.objective.mode, units.iter().filter_map(|unit| unit.value));
-    let mut rules: BTreeMap<Arc<str>, (usize, bool)> = BTreeMap::new();
+    let mut rules: BTreeMap<Arc<str>, Did> = BTreeMap::new();
     for (unit, ended) in units.iter().zip(&ended) {
         if let Some(rule) = &ended.stopped_by {
             let did = rules.entry(rule.clone()).or_default();
-            (did.0, did.1) = (did.0 + 1, did.1 || (unit.value.is_some() && unit.value == best));
+            did.stopped += 1;
+            did.stopped_best |= unit.value.is_some() && unit.value == best;
+        }
+        for rule in &ended.limited {
+            rules.entry(rule.clone()).or_default().limited += 1;
         }
     }
     let baselines = SHARES.iter().map(|share| {
@@ -284,10 +298,11 @@ fn drawn(pool: &Pool, units: &[&Unit], used: f64, survives: &[bool], cost: Cost)
 fn rules(rows: &[Row]) -> BTreeMap<Arc<str>, RuleDid> {
     let mut all: BTreeMap<Arc<str>, RuleDid> = BTreeMap::new();
     let share = 1.0 / rows.len() as f64;
-    for (rule, (stopped, best)) in rows.iter().flat_map(|row| &row.rules) {
+    for (rule, one) in rows.iter().flat_map(|row| &row.rules) {
         let did = all.entry(rule.clone()).or_default();
-        did.stopped += *stopped as f64 * share;
-        did.stopped_best += f64::from(*best) * share;
+        did.stopped += one.stopped as f64 * share;
+        did.limited += one.limited as f64 * share;
+        did.stopped_best += f64::from(one.stopped_best) * share;
     }
     all
 }

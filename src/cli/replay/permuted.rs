@@ -123,7 +123,12 @@ fn report(args: &Args, drawing: &Drawing, permuted: &Permuted, policy: &Arc<Poli
     let plan = &drawing.plan;
     let rules = policy.rules.iter().map(|rule| {
         let did = permuted.rules.get(&rule.name).cloned().unwrap_or_default();
-        json!({"rule": &*rule.name, "stopped": did.stopped, "stopped_best": did.stopped_best})
+        json!({
+            "rule": &*rule.name,
+            "stopped": did.stopped,
+            "limited": did.limited,
+            "stopped_best": did.stopped_best,
+        })
     });
     let mut report = way(&permuted.policy);
     let more = json!({
@@ -200,7 +205,11 @@ fn page(args: &Args, drawing: &Drawing, permuted: &Permuted, policy: &Arc<Policy
     let did = |rule: &Arc<crate::model::Rule>| {
         let did = permuted.rules.get(&rule.name).cloned().unwrap_or_default();
         let (each, best) = (did.stopped, 100.0 * did.stopped_best);
-        format!("rule {}: stops {each:.1} trials a permutation, the best one in {best:.1} %", rule.name)
+        let limited = match did.limited {
+            0.0 => String::new(),
+            held => format!("; held back from {held:.1} by the guard or max_stops"),
+        };
+        format!("rule {}: stops {each:.1} trials a permutation, the best one in {best:.1} %{limited}", rule.name)
     };
     let after = policy.rules.iter().map(did).collect();
     let sections = vec![Section { caption: String::new(), head, rows, after, detail: false }];
