@@ -65,6 +65,7 @@ impl Arena {
         let peer = Peer {
             name: record.facts.trial.as_str().into(),
             group: record.facts.group.as_ref().map(|g| g.as_str().into()),
+            fold: record.facts.fold.as_deref().map(Into::into),
             params: record.facts.params.clone(),
             end: record.end,
             ..Peer::default()
@@ -108,13 +109,20 @@ impl Arena {
             Some(Some(grace)) if at < grace => return Verdict::Unknown(Unknown::Grace),
             other => other.flatten(),
         };
+        let mut last_due = before;
         if let Some(every) = spec.every {
             let Some(every) = every.of(max) else { return Verdict::Unknown(Unknown::Length) };
-            let count = |at: f64| ((at - grace.unwrap_or(0.0)) / every).floor();
+            let begin = grace.unwrap_or(0.0);
+            let count = |at: f64| ((at - begin) / every).floor();
             if before.is_some_and(|before| count(before) >= count(at)) {
                 return Verdict::NotDue;
             }
+            // A place that was passed between two decisions is passed now.
+            let curve = self.field.peer(run).map(|peer| &peer.curve);
+            let decided = |before: f64| curve.and_then(|c| c.from(begin + count(before) * every)).map(|p| p.at);
+            last_due = before.and_then(|before| if count(before) < 0.0 { Some(before) } else { decided(before) });
         }
+        let before = last_due;
         let Some(unit) = self.field.unit(run) else { return Verdict::Unknown(Unknown::Value) };
         let min_peers = spec.min_peers.map(|n| n as usize);
         let mode = self.mode;
@@ -289,6 +297,11 @@ impl Learners {
     fn read_system_with(&self, metric: &str) -> bool {
         let system = |l: &Learner| l.beside.iter().any(|name| SYSTEM.contains(&&**name));
         self.learners.iter().any(|l| l.spec.metric == metric && system(l))
+    }
+
+    /// Whether a rule reads a metric beside the one that it judges by.
+    pub fn read_beside(&self, name: &str) -> bool {
+        self.learners.iter().any(|l| l.beside.iter().any(|b| **b == *name))
     }
 
     /// Whether a rule reads a metric.

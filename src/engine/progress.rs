@@ -39,7 +39,10 @@ impl Engine {
         trial.take_progress(&speaker, step, now);
         let points = step.points.iter().flat_map(|(name, p)| p.iter().map(move |(s, v)| (name.as_str(), Some(*s), *v)));
         let own = step.metrics.iter().map(|(name, value)| (name.as_str(), step.step, *value));
-        self.take_metrics(run, points.chain(own), now);
+        let mut values: Vec<(&str, Option<u64>, f64)> = points.chain(own).collect();
+        // What a rule reads beside is there when it judges.
+        values.sort_by_key(|(name, ..)| !self.learners.read_beside(name));
+        self.take_metrics(run, values.into_iter(), now);
         if step.sample {
             self.demand(run, now);
         }

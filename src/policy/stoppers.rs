@@ -37,6 +37,10 @@ pub(super) fn read(file: &File, table: Table<'_>) -> Option<StopperSpec> {
     let min_peers = keys.count("min_peers", "5");
     let mode = keys.word("mode", "\"min\"", &[("min", Mode::Min), ("max", Mode::Max)]);
     let kind = row.and_then(|row| keys.kind(row));
+    if matches!(kind, Some(StopperKind::Asha { .. })) && at == Some(Axis::Fraction) && grace.is_none() {
+        let hint = "write grace = \"30 %\": without it the first rung is at 1, where the trial is over";
+        file.error("missing-key", table.span.clone(), "`asha` over fractions without `grace`", hint);
+    }
     // Which keys may stand here depends on the kind.
     if row.is_some() {
         table.close();

@@ -227,3 +227,41 @@ fn what_the_system_says_is_taken_down_beside_where_a_rule_reads_it() {
     assert_eq!((last("cpu_utilization"), last("acc")), (Some((20.0, 0.1)), Some((20.0, 0.5))));
     assert!(!curves.contains_key("other"));
 }
+
+#[test]
+fn a_rung_between_two_decisions_is_not_lost() {
+    let text = "[[rule]]\nname = \"r\"\nstopper = { kind = \"asha\", metric = \"acc\", mode = \"max\", grace = 1, max = 9, eta = 3, every = 2 }\n";
+    let mut scene = scene(text);
+    for (n, name) in [(1, "a"), (2, "b"), (3, "c")] {
+        let client = Client::new(&mut scene, n, name, TrialSpec::default());
+        client.reports(&mut scene, &[0.5; 8]);
+        client.done(&mut scene);
+    }
+    let x = Client::new(&mut scene, 9, "x", TrialSpec::default());
+    // Rungs are at 1 and 3; decisions at 1, 3, 5: it is the best at the first, the worst at the second.
+    assert_eq!(x.reports(&mut scene, &[0.9, 0.1, 0.1, 0.1]), Some(3));
+    let y = Client::new(&mut scene, 10, "y", TrialSpec::default());
+    scene.ticks(2, &[]);
+    for (step, value) in [(1, 0.9), (2, 0.9), (4, 0.1), (5, 0.1)] {
+        scene.report(y.conn, step, &[("acc", value)]);
+        scene.ticks(1, &[]);
+    }
+    assert!(!asks(&scene.take()).is_empty(), "the rung at 3 was passed between the decisions at 1 and at 4");
+}
+
+#[test]
+fn what_is_read_beside_is_there_when_the_rule_judges() {
+    let text = "[[rule]]\nname = \"pq\"\nstopper = { kind = \"prechelt\", metric = \"val\", mode = \"min\", criterion = \"pq\", \
+                limit = 0.1, strip = 5, train_metric = \"zzz_train\" }\n";
+    let mut scene = scene(text);
+    let x = Client::new(&mut scene, 1, "x", TrialSpec::default());
+    scene.ticks(2, &[]);
+    // Prechelt's golden curves: PQ(10) = 0.224340.
+    let val = [1.0, 0.8, 0.6, 0.55, 0.56, 0.58, 0.57, 0.62, 0.66, 0.70];
+    let train = [1.0, 0.7, 0.5, 0.42, 0.37, 0.33, 0.30, 0.28, 0.265, 0.255];
+    for (i, (val, train)) in val.iter().zip(train).enumerate() {
+        scene.report(x.conn, i as u64 + 1, &[("val", *val), ("zzz_train", train)]);
+        scene.ticks(1, &[]);
+    }
+    assert!(!asks(&scene.take()).is_empty(), "{}", x.why(&mut scene));
+}
