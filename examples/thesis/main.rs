@@ -6,6 +6,7 @@
 //! shows what became of them.
 
 mod algorithm;
+mod command;
 mod config;
 mod data;
 mod grid;
@@ -14,6 +15,7 @@ mod parity;
 mod process;
 mod progress;
 mod quality;
+mod report;
 mod search;
 mod sidecar;
 mod speed;
@@ -65,6 +67,7 @@ enum Command {
     Speed(speed::Arguments),
     Quality(quality::Arguments),
     Search(search::Arguments),
+    Report(report::Arguments),
     #[command(hide = true)]
     Fit(search::worker::Arguments),
 }
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Some(Command::Parity(arguments)) => return parity::run(arguments).into(),
         Some(Command::Quality(arguments)) => quality::run(arguments),
         Some(Command::Search(arguments)) => search::run(arguments),
+        Some(Command::Report(arguments)) => report::run(arguments),
         Some(Command::Fit(arguments)) => search::worker::run(arguments),
         Some(Command::Speed(arguments)) => speed::run(arguments),
         Some(Command::Trial(config)) => trial::run(config),

@@ -54,6 +54,18 @@ fn a_search_that_was_killed_goes_on_and_loses_no_trial() {
     assert!(said.contains("41 trials, 123 steps"), "{said}");
     assert!(said.contains("red_wine: 4 of 180 configurations") && said.contains("On the test rows: "), "{said}");
 
+    let page = Command::new(example()).args(["report", "--out"]).arg(out).output().expect("the example starts");
+    let (said, errors) = (String::from_utf8_lossy(&page.stdout), String::from_utf8_lossy(&page.stderr));
+    assert!(page.status.success(), "{said}{errors}");
+    assert!(said.contains("41 trials.") && said.contains("test score"), "{said}");
+    let html = fs::read_to_string(out.join("report/report.html")).expect("the page is written");
+    assert!(
+        html.contains("journal.sqlite, made by: cargo run --release --example thesis -- search red_wine"),
+        "{html}"
+    );
+    let trials = fs::read_to_string(out.join("report/trials.csv")).expect("the table is written");
+    assert_eq!(trials.lines().count(), 42, "{trials}");
+
     let other = search(out).args(["--seed", "7"]).output().expect("the example starts");
     let errors = String::from_utf8_lossy(&other.stderr);
     assert!(!other.status.success() && errors.contains("holds another search"), "{errors}");

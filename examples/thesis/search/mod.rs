@@ -5,11 +5,11 @@
 //! each ([`record`]); [`choose`] finds the winners; [`audit`] looks the journal through.
 
 mod audit;
-mod choose;
+pub mod choose;
 mod folds;
 mod pin;
-mod plan;
-mod record;
+pub mod plan;
+pub mod record;
 mod runner;
 mod shared;
 pub mod worker;
@@ -78,6 +78,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(out)
         .map_err(|e| format!("cannot make the folder {}: {e}; --out names another", out.display()))?;
     let state = same_as_before(arguments, out)?;
+    crate::command::note(out)?;
     let (records, there) = Records::open(&out.join("trials.jsonl"))?;
     let there = in_the_journal(there, &state)?;
     let rows = out.join("rows");

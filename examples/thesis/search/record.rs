@@ -102,6 +102,21 @@ impl Records {
     }
 }
 
+/// Reads a file of records and leaves it as it is; a last line that was cut off is passed over.
+pub fn read(path: &Path) -> Result<Vec<Record>, String> {
+    let cannot = |error: io::Error| format!("cannot read {}: {error}", path.display());
+    let mut records = Vec::new();
+    for (place, line) in BufReader::new(File::open(path).map_err(cannot)?).split(b'\n').enumerate() {
+        let line = line.map_err(cannot)?;
+        match serde_json::from_slice(&line) {
+            Ok(record) => records.push(record),
+            Err(_) if !line.ends_with(b"}") => break,
+            Err(error) => return Err(format!("{}, line {}: {error}", path.display(), place + 1)),
+        }
+    }
+    Ok(records)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +146,7 @@ mod tests {
         records.add(&record("a")).expect("it can be written");
         std::fs::write(&path, [&std::fs::read(&path).expect("there")[..], b"{\"set\":\"s\",\"tri"].concat())
             .expect("ours");
+        assert_eq!(read(&path).expect("the half line is passed over"), [record("a")]);
         let (records, there) = Records::open(&path).expect("the half line is left out");
         assert_eq!(there, [record("a")]);
         records.add(&record("b")).expect("it can be written");

@@ -1,0 +1,83 @@
+//! `thesis report`: a page of what a search found and took, from its journal.
+//!
+//! In reading order: [`runs`] reads the journal; [`outcomes`] says who won and what it took; [`page`] writes it all down;
+//! [`stats`] are the statistics.
+
+mod outcomes;
+mod page;
+mod runs;
+mod stats;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use crate::command;
+use crate::search::record::{self, Record};
+use page::{Cell, Section};
+use runs::Run;
+
+/// Write a page of what a search found and took: report.html, and its tables as CSV
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Where the search wrote its journal and records
+    #[arg(long, value_name = "DIR", default_value = "thesis-search")]
+    out: PathBuf,
+    /// Where the page goes [default: DIR/report]
+    #[arg(long, value_name = "DIR")]
+    page: Option<PathBuf>,
+}
+
+/// Reads, computes, writes, and tells a person the short of it.
+pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let out = arguments.out.as_path();
+    let journal = runs::journal_in(out);
+    let read = runs::read(&journal).map_err(|e| format!("{e}; `-- search --out {}` makes one", out.display()))?;
+    let runs = read.runs;
+    let records = record::read(&out.join("trials.jsonl"))?;
+    if runs.is_empty() {
+        return Err(format!("{} holds no trial: there is nothing to report", journal.display()).into());
+    }
+    let source = source(out, &journal, read.dropped);
+    let sections: Vec<Section> =
+        sections(&runs, &records).into_iter().map(|part| Section { source: source.clone(), ..part }).collect();
+    let folder = arguments.page.clone().unwrap_or_else(|| out.join("report"));
+    page::write(&folder, "Early stopping by system metrics: what a search found and took", &sections)?;
+    summary(&runs, &sections);
+    println!("The page is {}, its tables lie beside it. {source}", folder.join("report.html").display());
+    Ok(())
+}
+
+fn sections(runs: &[Run], records: &[Record]) -> Vec<Section> {
+    vec![outcomes::section(runs, records)]
+}
+
+/// Which journal and which commands the numbers come from.
+fn source(folder: &Path, journal: &Path, dropped: u64) -> String {
+    let made = match command::noted(folder).as_slice() {
+        [] => "a command that was not noted".to_string(),
+        commands => commands.join("; "),
+    };
+    let lacks = if dropped > 0 { format!(" (it says that it lacks {dropped} inputs)") } else { String::new() };
+    format!("Journal: {}{lacks}, made by: {made}. This page: {}", journal.display(), command::line())
+}
+
+/// The first table of each part, as far as it fits.
+fn summary(runs: &[Run], sections: &[Section]) {
+    println!("{} trials.", runs.len());
+    for section in sections {
+        let Some(table) = section.tables.first().filter(|table| !table.rows.is_empty()) else { continue };
+        println!("\n{}", section.title);
+        for row in table.rows.iter().take(SUMMARY) {
+            let cells = table.head.iter().zip(row).filter(|(_, cell)| **cell != Cell::None);
+            let cells: Vec<String> = cells.map(|(head, cell)| format!("{head} {}", cell.shown())).collect();
+            println!("  {}", cells.join(", "));
+        }
+        if table.rows.len() > SUMMARY {
+            println!("  and {} more", table.rows.len() - SUMMARY);
+        }
+    }
+    println!();
+}
+
+/// Rows of a table that the terminal shows.
+const SUMMARY: usize = 8;

@@ -1,0 +1,151 @@
+//! What each data set and algorithm came to: the winner, its scores, and what all of it took.
+
+use std::collections::BTreeMap;
+
+use clap::ValueEnum;
+
+use super::page::{Cell, Section, Table};
+use super::runs::Run;
+use super::stats::median;
+use crate::algorithm::Algorithm;
+use crate::model::Task;
+use crate::search::choose::{self, Winner};
+use crate::search::plan::{Configuration, FOLDS};
+use crate::search::record::Record;
+
+/// The table of winners, and that of all trials.
+pub fn section(runs: &[Run], records: &[Record]) -> Section {
+    let mut parts: BTreeMap<(String, String), Vec<&Run>> = BTreeMap::new();
+    for run in runs {
+        parts.entry((run.set(), run.label("algorithm").to_string())).or_default().push(run);
+    }
+    let rows = parts.values().map(|of| row(of, records)).collect();
+    let caption = format!(
+        "The winner has the best mean score over {FOLDS} folds, each of which completed; the test rows were looked at \
+         once, by the winner trained on all other rows. Scores of regressions are RMSE, of classifiers accuracy. \
+         Samples a second: median over the trials. Totals are over all trials; memory is the highest RSS - shared."
+    );
+    let head = vec![
+        "data set",
+        "algorithm",
+        "trials",
+        "completed",
+        "diverged",
+        "winner",
+        "CV score",
+        "CV std",
+        "test score",
+        "on the grid's edge",
+        "winner samples/s",
+        "all samples/s",
+        "CPU s",
+        "elapsed s",
+        "memory peak MiB",
+    ];
+    let winners = Table { name: "winners", caption, head, rows, shown: usize::MAX };
+    let words = vec![
+        "CPU is what the kernel told at each trial's end (wait4). Elapsed is the sum over trials, some of which ran side \
+         by side."
+            .to_string(),
+    ];
+    let title = "What was found, and what it took".to_string();
+    Section { title, words, tables: vec![winners, all(runs, records)], ..Section::default() }
+}
+
+/// The grid as far as it was tried, in its order: batch sizes up, learning rates and alphas down.
+pub fn configurations(runs: &[&Run]) -> Vec<Configuration> {
+    let configuration = |run: &&Run| {
+        let algorithm = Algorithm::from_str(run.label("algorithm"), false).ok()?;
+        let (batch_size, set) = (run.param("batch_size")? as usize, run.view.experiment.to_string());
+        let (learning_rate, alpha) = (run.param("learning_rate")?, run.param("alpha")?);
+        Some(Configuration { set, algorithm, batch_size, learning_rate, alpha })
+    };
+    let mut grid: Vec<Configuration> = runs.iter().filter_map(configuration).collect();
+    grid.sort_by(|a, b| {
+        let sizes = a.batch_size.cmp(&b.batch_size);
+        sizes.then(b.learning_rate.total_cmp(&a.learning_rate)).then(b.alpha.total_cmp(&a.alpha))
+    });
+    grid.dedup();
+    grid
+}
+
+/// The winner of the trials of one set and algorithm.
+pub fn winner(of: &[&Run], records: &[Record]) -> Option<Winner> {
+    // Which classes there are does not matter to the choice, only whether more is better.
+    let task = if of.first()?.lower_is_better() { Task::Regression } else { Task::Classes(2) };
+    choose::best(&configurations(of), records, task)
+}
+
+fn row(of: &[&Run], records: &[Record]) -> Vec<Cell> {
+    let winner = winner(of, records);
+    let name = winner.as_ref().map(|winner| winner.configuration.name());
+    let is_winner = |run: &&&Run| name.as_deref() == Some(run.group()) && !run.is_refit();
+    let refit = name.as_ref().map(|name| format!("{name}-refit"));
+    let set = of[0].view.experiment.as_str();
+    let test = records.iter().rev().find(|r| r.set == set && Some(&r.trial) == refit.as_ref()).and_then(|r| r.score);
+    let edges = winner.as_ref().map(|winner| choose::edges(&winner.configuration).join(", "));
+    let edges = edges.map(|edges| if edges.is_empty() { "no".to_string() } else { format!("yes: {edges}") });
+    let throughput = |runs: Vec<&&Run>| median(&runs.iter().filter_map(|run| run.throughput()).collect::<Vec<_>>());
+    let sum = |what: fn(&Run) -> f64| Some(of.iter().map(|run| what(run)).sum::<f64>());
+    let completed = of.iter().filter(|run| run.view.state == earlystop::model::TrialState::Completed).count();
+    vec![
+        Cell::text(of[0].set()),
+        Cell::text(of[0].label("algorithm")),
+        Cell::count(of.len()),
+        Cell::count(completed),
+        Cell::count(of.iter().filter(|run| run.diverged()).count()),
+        Cell::text(name.as_deref().unwrap_or("none completed all folds")),
+        Cell::number(winner.as_ref().map(|winner| winner.mean)),
+        Cell::number(winner.as_ref().map(|winner| winner.deviation)),
+        Cell::number(test),
+        edges.map_or(Cell::None, Cell::text),
+        Cell::number(throughput(of.iter().filter(is_winner).collect())),
+        Cell::number(throughput(of.iter().collect())),
+        Cell::number(sum(Run::cpu)),
+        Cell::number(sum(Run::elapsed)),
+        Cell::number(of.iter().filter_map(|run| run.peak()).reduce(f64::max).map(|bytes| bytes / 1_048_576.0)),
+    ]
+}
+
+/// Every trial: the file is for programs, the page shows none of it.
+fn all(runs: &[Run], records: &[Record]) -> Table {
+    let scores: BTreeMap<(&str, &str), Option<f64>> =
+        records.iter().map(|record| ((record.set.as_str(), record.trial.as_str()), record.score)).collect();
+    let row = |run: &Run| {
+        let score = scores.get(&(run.view.experiment.as_str(), run.view.trial.as_str())).copied().flatten();
+        vec![
+            Cell::text(run.set()),
+            Cell::text(run.view.trial.as_str()),
+            Cell::text(run.view.state.as_str()),
+            Cell::text(if run.diverged() { "yes" } else { "no" }),
+            Cell::number(score),
+            Cell::number(run.throughput()),
+            Cell::number(run.step_time()),
+            Cell::number(Some(run.cpu())),
+            Cell::number(Some(run.elapsed())),
+            Cell::number(run.peak()),
+            Cell::count(run.windows.len()),
+            Cell::count(run.looks.len()),
+        ]
+    };
+    Table {
+        name: "trials",
+        caption: "Every trial.".into(),
+        head: vec![
+            "data set",
+            "trial",
+            "state",
+            "diverged",
+            "score",
+            "samples/s",
+            "step s",
+            "CPU s",
+            "elapsed s",
+            "memory peak bytes",
+            "reports",
+            "system samples",
+        ],
+        rows: runs.iter().map(row).collect(),
+        shown: 0,
+    }
+}

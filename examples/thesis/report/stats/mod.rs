@@ -1,0 +1,5 @@
+//! Small statistics, each compared with scipy in its tests.
+
+mod order;
+
+pub use order::median;
