@@ -3,11 +3,11 @@
 //! `cargo bench --bench auto -- [corpora|frontier|settings|cost] [--permutations N] [--seed S] [--threads T]`, all four by
 //! default; the corpora are looked for in `../shared/curves`. 100 trials drawn at random, one worker.
 
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Instant;
 
 use earlystop::model::{AshaDialect, MedianDialect, Mode, RunId, Slack, StopperKind};
-use earlystop::stopper::{self, Case, End, Field, Peer, Stopper, Verdict};
+use earlystop::stopper::{self, Case, End, Field, Peer, Verdict};
 
 mod corpora;
 
@@ -19,16 +19,16 @@ struct Plan {
     threads: usize,
 }
 
-fn rule(name: &str, kind: &StopperKind, grace: Option<f64>) -> Rule {
-    Rule { name: name.into(), stopper: stopper::of(kind).expect("a kind with a rule"), grace, workers: 1 }
+fn rule(kind: &StopperKind, grace: Option<f64>) -> Rule {
+    Rule { stopper: stopper::of(kind).expect("a kind with a rule"), grace, workers: 1 }
 }
 
 fn auto() -> Rule {
-    rule("auto", &StopperKind::Auto, None)
+    rule(&StopperKind::Auto, None)
 }
 
 /// All dialects that are shipped, with grace of 10 to 50 % of the length.
-fn dialects() -> Vec<Rule> {
+fn dialects() -> Vec<(String, Rule)> {
     let mut kinds = Vec::new();
     for dialect in MedianDialect::ALL {
         kinds.push((format!("median {}", dialect.as_str()), StopperKind::Median { dialect }));
@@ -44,22 +44,18 @@ fn dialects() -> Vec<Rule> {
             kinds.push((format!("asha {} eta {eta}", dialect.as_str()), StopperKind::Asha { eta, dialect }));
         }
     }
-    let graces = (2..=10).map(|n| f64::from(n) * 0.05);
-    let with = |grace: f64| {
-        kinds.iter().map(move |(name, kind)| (format!("{name}, grace {:.0} %", 100.0 * grace), kind, grace))
+    let graces = (2..=10).map(|n| f64::from(5 * n));
+    let named = |grace: f64| {
+        kinds.iter().map(move |(name, kind)| (format!("{name}, grace {grace} %"), rule(kind, Some(grace / 100.0))))
     };
-    graces.flat_map(with).map(|(name, kind, grace)| rule(&name, kind, Some(grace))).collect()
+    graces.flat_map(named).collect()
 }
 
 fn line(name: &str, outcomes: &[Outcome]) {
-    let m = Means::of(outcomes);
-    println!(
-        "  {name:<44}{:>6.2}x  kept {:.3} +- {:.3}  regret {:.3} %",
-        m.speedup,
-        m.kept,
-        m.kept_within,
-        100.0 * m.regret
-    );
+    let Means { speedup, kept, regret } = Means::of(outcomes);
+    // Half the width of the 95 % interval.
+    let within = 1.96 * (kept * (1.0 - kept) / outcomes.len() as f64).sqrt();
+    println!("  {name:<44}{speedup:>6.2}x  kept {kept:.3} +- {within:.3}  regret {:.3} %", 100.0 * regret);
 }
 
 fn corpora(all: &[Corpus], plan: &Plan) {
@@ -74,46 +70,43 @@ const FIRST_LOOK: usize = 100;
 
 fn frontier(all: &[Corpus], plan: &Plan) {
     for corpus in all {
-        let ours = permute(corpus, &auto(), plan.permutations, SAMPLE, plan.seed, plan.threads);
+        let look = |rule: &Rule, count| permute(corpus, rule, count, SAMPLE, plan.seed, plan.threads);
+        let ours = look(&auto(), plan.permutations);
         println!("{}", corpus.name);
         line("auto", &ours);
-        let look = |rule: &Rule, count| permute(corpus, rule, count, SAMPLE, plan.seed, plan.threads);
-        let first: Vec<(Rule, Means)> = (dialects().into_iter())
-            .map(|rule| (rule.clone(), Means::of(&look(&rule, plan.permutations.min(FIRST_LOOK)))))
+        let first = plan.permutations.min(FIRST_LOOK);
+        let seen: Vec<(String, Rule, Means)> =
+            dialects().into_iter().map(|(name, rule)| (name, rule.clone(), Means::of(&look(&rule, first)))).collect();
+        // Who is beaten clearly is not on the frontier.
+        let beats = |a: &Means, b: &Means| a.speedup > b.speedup + 0.2 && a.kept >= b.kept;
+        let good = seen.iter().filter(|(.., means)| !seen.iter().any(|(.., other)| beats(other, means)));
+        let mut front: Vec<(&str, Vec<Outcome>, Means)> = good
+            .map(|(name, rule, _)| (name.as_str(), look(rule, plan.permutations)))
+            .map(|(name, outcomes)| (name, outcomes.clone(), Means::of(&outcomes)))
             .collect();
-        // Who is beaten clearly, in speed and in what is kept, is not on the frontier.
-        let beaten = |m: &Means| first.iter().any(|(_, o)| o.speedup > m.speedup + 0.05 && o.kept > m.kept + 0.04);
-        let good = first.iter().filter(|(_, means)| !beaten(means));
-        let mut front: Vec<(&Rule, Vec<Outcome>)> =
-            good.map(|(rule, _)| (rule, look(rule, plan.permutations))).collect();
-        front.sort_by(|a, b| Means::of(&a.1).speedup.total_cmp(&Means::of(&b.1).speedup));
-        let mut fastest = Vec::new();
-        for (rule, outcomes) in &front {
-            let m = Means::of(outcomes);
-            let is_beaten = front.iter().map(|(_, o)| Means::of(o)).any(|o| o.speedup > m.speedup && o.kept > m.kept);
-            if !is_beaten {
-                line(&rule.name, outcomes);
-            }
-            if m.speedup >= 0.98 * Means::of(&ours).speedup {
-                fastest.push((m.kept, rule, outcomes));
+        front.sort_by(|a, b| a.2.speedup.total_cmp(&b.2.speedup));
+        for (place, (name, outcomes, means)) in front.iter().enumerate() {
+            if front[place + 1..].iter().all(|(.., faster)| faster.kept < means.kept) {
+                line(name, outcomes);
             }
         }
-        match fastest.iter().max_by(|a, b| a.0.total_cmp(&b.0)) {
-            Some((_, rule, outcomes)) => against(&ours, rule, outcomes),
+        let as_fast = front.iter().filter(|(.., means)| means.speedup >= 0.98 * Means::of(&ours).speedup);
+        match as_fast.max_by(|a, b| a.2.kept.total_cmp(&b.2.kept)) {
+            Some((name, outcomes, _)) => against(&ours, name, outcomes),
             None => println!("  no dialect is as fast as auto"),
         }
     }
 }
 
 /// The difference in what is kept, permutation by permutation.
-fn against(ours: &[Outcome], rule: &Rule, theirs: &[Outcome]) {
+fn against(ours: &[Outcome], name: &str, theirs: &[Outcome]) {
     let kept = |o: &Outcome| f64::from(u8::from(o.kept));
     let differences: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| kept(a) - kept(b)).collect();
     let n = differences.len() as f64;
     let mean = differences.iter().sum::<f64>() / n;
     let variance = differences.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / n;
     let within = 1.96 * (variance / n).sqrt();
-    println!("  the best dialect at auto's speed or above: {}; auto keeps {mean:+.3} +- {within:.3} more", rule.name);
+    println!("  the best dialect at 0.98 of auto's speed or above: {name}; auto keeps {mean:+.3} +- {within:.3}");
 }
 
 fn settings(all: &[Corpus], plan: &Plan) {
@@ -147,40 +140,45 @@ fn random(state: &mut u64) -> f64 {
     (z ^ (z >> 31)) as f64 / u64::MAX as f64
 }
 
-/// Trials of 500 reports; `obeys`: those that are condemned end, else all come to their end.
-fn cost(obeys: bool) {
-    const LENGTH: usize = 500;
-    let rule: Arc<dyn Stopper> = auto().stopper;
-    let (mut field, mut state) = (Field::default(), 7);
-    let (mut due, mut learnt, mut not_due) = (Vec::new(), Vec::new(), Vec::new());
-    for n in 0..1200 {
-        let run = RunId(n);
-        field.enter(run, Peer { name: n.to_string().into(), ..Peer::default() });
-        let (height, pace) = (random(&mut state), 20.0 + 200.0 * random(&mut state));
-        let mut end = End::Complete;
-        let mut is_first = true;
+/// Reports of a trial whose decisions are timed.
+const LENGTH: u32 = 500;
+
+/// Microseconds of decisions.
+#[derive(Default)]
+struct Times {
+    not_due: Vec<f64>,
+    first_rung: Vec<f64>,
+    later_rung: Vec<f64>,
+}
+
+/// What the rule says of a trial's last report, and the microseconds that it took.
+fn decide(field: &mut Field, run: RunId, at: u32) -> (Verdict, f64) {
+    let rule = auto().stopper;
+    let (unit, before) = (field.unit(run).expect("it has entered"), (at > 1).then_some(f64::from(at - 1)));
+    let (at, max) = (f64::from(at), Some(f64::from(LENGTH)));
+    let mut case = Case { field, run, unit, at, before, max, grace: None, min_peers: None, mode: Mode::Max };
+    let begin = Instant::now();
+    let verdict = rule.decide(&mut case);
+    (verdict, begin.elapsed().as_nanos() as f64 / 1000.0)
+}
+
+impl Times {
+    /// One more trial. `obeys`: it ends when it is condemned, else it comes to its end.
+    fn trial(&mut self, field: &mut Field, number: u32, state: &mut u64, obeys: bool) {
+        let run = RunId(u128::from(number));
+        field.enter(run, Peer { name: number.to_string().into(), ..Peer::default() });
+        let (height, pace) = (random(state), 20.0 + 200.0 * random(state));
+        let (mut end, mut is_first) = (End::Complete, true);
         for at in 1..LENGTH {
-            let value = height * (1.0 - (-(at as f64) / pace).exp()) + 0.02 * random(&mut state);
-            field.report(run, at as f64, value);
-            let (unit, before) = (field.unit(run).expect("it has entered"), (at > 1).then_some(at as f64 - 1.0));
-            let (at, max) = (at as f64, Some(LENGTH as f64));
-            let mut case =
-                Case { field: &mut field, run, unit, at, before, max, grace: None, min_peers: None, mode: Mode::Max };
-            let begin = Instant::now();
-            let verdict = rule.decide(&mut case);
-            let took = begin.elapsed().as_nanos() as f64 / 1000.0;
-            let is_due = verdict != Verdict::NotDue;
-            if n >= 1000 {
-                let times = if !is_due {
-                    &mut not_due
-                } else if is_first {
-                    &mut learnt
-                } else {
-                    &mut due
-                };
-                times.push(took);
+            let value = height * (1.0 - (-f64::from(at) / pace).exp()) + 0.02 * random(state);
+            field.report(run, f64::from(at), value);
+            let (verdict, took) = decide(field, run, at);
+            match (&verdict, is_first) {
+                (Verdict::NotDue, _) => self.not_due.push(took),
+                (_, true) => self.first_rung.push(took),
+                (_, false) => self.later_rung.push(took),
             }
-            is_first &= !is_due;
+            is_first &= verdict == Verdict::NotDue;
             if obeys && matches!(verdict, Verdict::Stop(_)) {
                 end = End::Cut;
                 break;
@@ -188,21 +186,30 @@ fn cost(obeys: bool) {
         }
         field.end(run, end);
     }
-    let show = |what: &str, times: &mut Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
-        println!("  {what:<44}median {:>8.2} us, 99 % {:>8.2} us, longest {:>8.2} us", at(0.5), at(0.99), at(1.0));
-    };
-    println!(
-        "a decision with 1,000 to 1,200 ended trials of {LENGTH} reports, {}",
-        if obeys { "stopped as it says" } else { "all complete" }
-    );
-    show("no rung crossed", &mut not_due);
-    show("the first rung of a trial", &mut learnt);
-    show("a later rung", &mut due);
-    // The first rungs at which all was learnt anew: one of twenty.
-    let relearnt = learnt.len() - learnt.len() / 25;
-    show("the slowest in 25 of the first rungs", &mut learnt[relearnt..].to_vec());
+}
+
+fn show(what: &str, times: &mut [f64]) {
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    println!("  {what:<44}median {:>8.2} us, 99 % {:>8.2} us, longest {:>8.2} us", at(0.5), at(0.99), at(1.0));
+}
+
+fn cost(obeys: bool) {
+    let (mut field, mut state) = (Field::default(), 7);
+    (0..1000).for_each(|n| Times::default().trial(&mut field, n, &mut state, obeys));
+    let mut times = Times::default();
+    (1000..1200).for_each(|n| times.trial(&mut field, n, &mut state, obeys));
+    let ended = if obeys { "stopped where it says so" } else { "all complete" };
+    println!("a decision with 1,000 to 1,200 ended trials of {LENGTH} reports, {ended}");
+    show("no rung crossed", &mut times.not_due);
+    show("the first rung of a trial", &mut times.first_rung);
+    show("a later rung", &mut times.later_rung);
+    // With so many that have ended, every twentieth or so makes the next decision learn.
+    let learns = times.first_rung.len() - times.first_rung.len() / 25;
+    show("the first rung, where it learns", &mut times.first_rung[learns..]);
+    // A clone begins without what was learnt.
+    let mut cold: Vec<f64> = (0..20).map(|_| decide(&mut field.clone(), RunId(1199), 25).1).collect();
+    show("the first decision after a restart", &mut cold);
 }
 
 fn main() {
@@ -224,9 +231,8 @@ fn main() {
         cost(false);
         cost(true);
     }
-    let Some(all) = corpora::corpora(&corpora::folder()) else {
-        return println!("no corpora in {}", corpora::folder().display());
-    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/curves");
+    let Some(all) = corpora::corpora(&folder) else { return println!("no corpora in {}", folder.display()) };
     if asked("corpora") {
         corpora(&all, &plan);
     }

@@ -1,7 +1,7 @@
 //! Recorded curves in random order under a stopping rule: what it saves and what it loses.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -25,11 +25,6 @@ const CORPORA: [(&str, &str, Mode); 3] = [
     ("deep_resnets_cifar10", "acc_", Mode::Max),
     ("lstm_ptb", "ep_", Mode::Min),
 ];
-
-/// Where the corpora lie beside the sources.
-pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/curves")
-}
 
 /// All three, where the folder has them.
 pub fn corpora(folder: &Path) -> Option<Vec<Corpus>> {
@@ -88,7 +83,6 @@ pub fn draw(count: usize, sample: usize, seed: u64) -> Vec<usize> {
 /// A rule with its settings.
 #[derive(Clone)]
 pub struct Rule {
-    pub name: String,
     pub stopper: Arc<dyn Stopper>,
     /// As a share of the whole length.
     pub grace: Option<f64>,
@@ -193,8 +187,6 @@ pub struct Means {
     pub speedup: f64,
     pub kept: f64,
     pub regret: f64,
-    /// Half the width of the 95 % interval of `kept`.
-    pub kept_within: f64,
 }
 
 impl Means {
@@ -202,7 +194,6 @@ impl Means {
         let n = outcomes.len() as f64;
         let mean = |of: &dyn Fn(&Outcome) -> f64| outcomes.iter().map(of).sum::<f64>() / n;
         let kept = mean(&|o| f64::from(u8::from(o.kept)));
-        let kept_within = 1.96 * (kept * (1.0 - kept) / n).sqrt();
-        Means { speedup: mean(&|o| o.speedup), kept, regret: mean(&|o| o.regret), kept_within }
+        Means { speedup: mean(&|o| o.speedup), kept, regret: mean(&|o| o.regret) }
     }
 }

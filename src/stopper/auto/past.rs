@@ -1,7 +1,7 @@
 //! What trials that have ended had to show at each rung, and what became of them.
 
 use super::rungs::{RUNGS, Rungs, is_up_to};
-use crate::stopper::curve::Curve;
+use crate::stopper::curve::{Curve, Point};
 use crate::stopper::field::{End, Field, Peer};
 
 /// Values at the rungs, and behind them the final one.
@@ -119,15 +119,30 @@ impl Row {
     }
 }
 
+/// The points up to a place. Most trials report in even steps: the last of them is looked for where it then would be, which
+/// reads one part of a long curve instead of many.
+fn up_to(points: &[Point], place: f64) -> &[Point] {
+    let is_in = |i: usize| points.get(i).is_some_and(|p| is_up_to(p.at, place));
+    let even = match (points.first(), points.last()) {
+        (Some(first), Some(last)) => (place - first.at) / (last.at - first.at) * (points.len() - 1) as f64,
+        _ => 0.0,
+    };
+    // A little above: positions are rounded. Not a number and less than zero are 0.
+    let guess = (even + 1e-6).min(points.len() as f64) as usize;
+    if is_in(guess) && !is_in(guess + 1) {
+        return &points[..=guess];
+    }
+    &points[..points.partition_point(|p| is_up_to(p.at, place))]
+}
+
 /// The best finite value up to a place.
 fn best_up_to(curve: &Curve, place: f64) -> Option<f64> {
-    let points = curve.points();
-    let upto = points.partition_point(|p| is_up_to(p.at, place));
-    let best = points[..upto].last()?.best;
+    let points = up_to(curve.points(), place);
+    let best = points.last()?.best;
     if best.is_finite() {
         return Some(best);
     }
-    points[..upto].iter().map(|p| p.value).filter(|v| v.is_finite()).max_by(f64::total_cmp)
+    points.iter().map(|p| p.value).filter(|v| v.is_finite()).max_by(f64::total_cmp)
 }
 
 /// The last value, if it is finite.
@@ -219,7 +234,7 @@ pub(super) struct Habits {
     pub count: usize,
     /// Every value of a metric that is better low is above zero.
     pub is_positive: bool,
-    /// Every report lies at a whole number.
+    /// The first report, the one in the middle and the last lie at whole numbers.
     pub is_whole: bool,
     /// Where the complete trials that were first to have a finite value had it, the first of them first.
     firsts: [f64; LEAST],
@@ -236,8 +251,10 @@ impl Habits {
     pub fn take(&mut self, field: &Field, count: usize) {
         for (_, peer) in field.ended().skip(self.count).take(count.saturating_sub(self.count)) {
             self.is_positive &= is_positive(&peer.curve);
-            self.is_whole &= peer.curve.points().iter().all(|p| p.at == p.at.trunc());
-            let first = peer.curve.points().iter().find(|p| p.value.is_finite());
+            let points = peer.curve.points();
+            let some = [points.first(), points.get(points.len() / 2), points.last()];
+            self.is_whole &= some.into_iter().flatten().all(|p| p.at == p.at.trunc());
+            let first = points.iter().find(|p| p.value.is_finite());
             if let (End::Complete, Some(first)) = (peer.end, first) {
                 let last = &mut self.firsts[LEAST - 1];
                 *last = last.min(first.at);
