@@ -12,6 +12,7 @@ mod data;
 mod grid;
 mod model;
 mod parity;
+mod policies;
 mod process;
 mod progress;
 mod quality;
@@ -64,6 +65,7 @@ enum Command {
     /// One trial; the grid starts each of its trials like this
     Trial(Config),
     Parity(parity::Arguments),
+    Policies(policies::Arguments),
     Speed(speed::Arguments),
     Quality(quality::Arguments),
     Search(search::Arguments),
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.command {
         Some(Command::Parity(arguments)) => return parity::run(arguments).into(),
+        Some(Command::Policies(arguments)) => policies::run(arguments),
         Some(Command::Quality(arguments)) => quality::run(arguments),
         Some(Command::Search(arguments)) => search::run(arguments),
         Some(Command::Report(arguments)) => report::run(arguments),

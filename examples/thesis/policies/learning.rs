@@ -1,0 +1,155 @@
+//! Learning rules: what they keep, what they lose, what they save.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use earlystop::model::Mode;
+use serde::Serialize;
+
+use super::choice::{best, regret};
+use super::ground::{Answer, Set};
+use super::measure::rule_name;
+
+/// A learning rule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// scikit-learn's `n_iter_no_change` and `tol`: so many epochs without a score better by more than that.
+    Patience { epochs: u32, tol: f64 },
+    /// Worse than the median of the others.
+    Median,
+    /// Successive halving without waiting.
+    Asha,
+    /// The forecast.
+    Auto,
+}
+
+/// The rules of the experiment.
+pub const RULES: [Rule; 7] = [
+    Rule::Patience { epochs: 5, tol: 1e-3 },
+    Rule::Patience { epochs: 5, tol: 1e-4 },
+    Rule::Patience { epochs: 2, tol: 1e-3 },
+    Rule::Patience { epochs: 10, tol: 1e-4 },
+    Rule::Median,
+    Rule::Asha,
+    Rule::Auto,
+];
+
+/// What a learning rule did on a data set.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Learned {
+    pub set: String,
+    pub rule: String,
+    pub trials: usize,
+    pub stopped: usize,
+    /// Stops that the guard held back, over all sets.
+    pub held_back: usize,
+    pub best: Option<String>,
+    pub best_score: Option<f64>,
+    /// The best configuration none of whose folds was stopped before its end.
+    pub best_kept: Option<String>,
+    pub kept_score: Option<f64>,
+    /// Whether the best was kept.
+    pub kept: bool,
+    /// What was lost, as a share of the best.
+    pub regret: Option<f64>,
+    pub saved_steps: f64,
+    pub saved_seconds: f64,
+    pub saved_cpu: f64,
+    pub note: &'static str,
+}
+
+impl Rule {
+    /// Its name: `patience-5-0.001`, `median`.
+    pub fn name(self) -> String {
+        match self {
+            Rule::Patience { epochs, tol } => format!("patience-{epochs}-{tol}"),
+            Rule::Median => "median".into(),
+            Rule::Asha => "asha".into(),
+            Rule::Auto => "auto".into(),
+        }
+    }
+
+    /// The policy, with the rules of each set.
+    pub fn policy(self, sets: &[Set]) -> String {
+        let mut text = String::new();
+        for set in sets {
+            let mode = if set.mode == Mode::Min { "min" } else { "max" };
+            let metric = &set.metric;
+            let kind = match self {
+                Rule::Patience { epochs, tol } => {
+                    patience(&mut text, set, (epochs, tol), mode);
+                    continue;
+                }
+                Rule::Median => "kind = \"median\", grace = \"30 %\", dialect = \"vizier\"",
+                Rule::Asha => "kind = \"asha\", eta = 3, grace = \"10 %\"",
+                Rule::Auto => "kind = \"auto\"",
+            };
+            let name = rule_name(&self.name(), &set.name);
+            let _ = write!(
+                text,
+                "[[rule]]\nname = \"{name}\"\nstopper = {{ {kind}, metric = \"{metric}\", mode = \"{mode}\" }}\n\
+                 where = {{ experiment = \"{}\" }}\n\n",
+                set.name
+            );
+        }
+        text
+    }
+
+    /// How it did on a set.
+    pub fn judge(self, set: &Set, answer: &Answer) -> Learned {
+        let stopped = set.trials.iter().filter(|view| answer.stopped.contains_key(&view.run)).count();
+        let all = best(set, |_| true);
+        let kept = best(set, |view| answer.stopped.get(&view.run).is_none_or(|stopped| stopped.finished));
+        let saved = set.saved(answer).share_of(set.spent());
+        let regret = regret(set.mode, all.as_ref(), kept.as_ref());
+        let note = match stopped {
+            0 => "stops none",
+            all if all == set.trials.len() => "stops all",
+            _ => "",
+        };
+        Learned {
+            set: set.name.clone(),
+            rule: self.name(),
+            trials: set.trials.len(),
+            stopped,
+            held_back: answer.held_back,
+            best_score: all.as_ref().map(|one| one.mean),
+            best: all.map(|one| one.configuration),
+            kept_score: kept.as_ref().map(|one| one.mean),
+            best_kept: kept.map(|one| one.configuration),
+            kept: regret == Some(0.0),
+            regret,
+            saved_steps: saved.steps,
+            saved_seconds: saved.seconds,
+            saved_cpu: saved.cpu,
+            note,
+        }
+    }
+}
+
+/// Epochs are steps of another number at each batch size, and reports are no epochs: a rule a batch size.
+fn patience(text: &mut String, set: &Set, (epochs, tol): (u32, f64), mode: &str) {
+    let mut steps: BTreeMap<&str, u64> = BTreeMap::new();
+    for view in &set.trials {
+        let progress = &view.progress;
+        // Of a trial cut off by --steps the epochs that it was to train are not what it came to.
+        let an_epoch = match (progress.step, progress.epoch) {
+            (Some(step), Some(epoch)) if epoch > 0.0 => step as f64 / epoch,
+            _ => continue,
+        };
+        if let Some(batch) = view.params.get("batch_size") {
+            let patience = (an_epoch * f64::from(epochs)).round().max(1.0) as u64;
+            let longest = steps.entry(batch).or_default();
+            *longest = patience.max(*longest);
+        }
+    }
+    for (batch, steps) in steps {
+        let name = rule_name(&format!("patience-{epochs}-b{batch}"), &set.name);
+        let _ = write!(
+            text,
+            "[[rule]]\nname = \"{name}\"\nmetric = \"metrics.{}\"\nmode = \"{mode}\"\npatience_steps = {steps}\n\
+             min_delta = {tol}\nwhere = {{ experiment = \"{}\", \"param.batch_size\" = \"{batch}\" }}\n\n",
+            set.metric, set.name
+        );
+    }
+}

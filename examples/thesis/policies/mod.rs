@@ -1,0 +1,158 @@
+//! `thesis policies`: what stopping policies would have done to a grid that was recorded whole, and what three of them do.
+//!
+//! In reading order: [`ground`] is the record and the library's replay of it; [`measure`] and [`budget`] are about system
+//! budgets, [`learning`] about rules on curves, [`choice`] about what is left to choose; [`live`] runs some for real;
+//! [`write`] puts the tables down.
+
+mod budget;
+mod choice;
+mod ground;
+mod learning;
+mod live;
+mod measure;
+mod write;
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use crate::progress::{Progress, Unit};
+use budget::Level;
+use ground::{Answer, Ground, Set};
+use learning::{RULES, Rule};
+use live::Live;
+use serde::Serialize;
+
+/// What stopping policies would have done to a search, by replay; then three of them for real
+///
+/// The search is recorded whole, without a stop, in DIR/recorded, and taken up again if it was cut off. Tables go to DIR as
+/// CSV, and all of them as one policies.json. Options of the search come after `--`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Where everything goes
+    #[arg(long, value_name = "DIR", default_value = "thesis-policies")]
+    out: PathBuf,
+    /// A journal of `thesis search` without stops, in the place of a new record
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+    /// Policies to run for real, by their names in the tables
+    #[arg(long, value_name = "NAME", default_values_t = ["cpu-seconds-q75", "patience-5-0.001", "median"].map(String::from))]
+    live: Vec<String>,
+    /// Run none for real
+    #[arg(long)]
+    replay_only: bool,
+    /// Sets and options of `thesis search`
+    #[arg(last = true, value_name = "SEARCH")]
+    search: Vec<String>,
+}
+
+/// A policy of the experiment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Policy {
+    Budget(Level),
+    Learning(Rule),
+}
+
+impl Policy {
+    fn all() -> Vec<Policy> {
+        Level::all().map(Policy::Budget).chain(RULES.map(Policy::Learning)).collect()
+    }
+
+    fn name(self) -> String {
+        match self {
+            Policy::Budget(level) => level.name(),
+            Policy::Learning(rule) => rule.name(),
+        }
+    }
+
+    fn text(self, sets: &[Set]) -> String {
+        match self {
+            Policy::Budget(level) => level.policy(sets),
+            Policy::Learning(rule) => rule.policy(sets),
+        }
+    }
+}
+
+/// All tables.
+#[derive(Debug, Default, Serialize)]
+pub struct Tables {
+    /// The journal that all of them come from.
+    journal: PathBuf,
+    /// The command that made them.
+    command: String,
+    budgets: Vec<budget::Budget>,
+    selects: Vec<budget::Selects>,
+    learning: Vec<learning::Learned>,
+    live: Vec<live::Compared>,
+}
+
+/// Records, replays, runs, and writes it down.
+pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let policies = Policy::all();
+    let find = |name: &String| policies.iter().find(|policy| policy.name() == *name).copied();
+    let unknown = |name: &String| {
+        let names: Vec<String> = policies.iter().map(|policy| policy.name()).collect();
+        format!("there is no policy `{name}`; it is one of {}", names.join(", "))
+    };
+    let wanted =
+        arguments.live.iter().map(|name| find(name).ok_or_else(|| unknown(name))).collect::<Result<Vec<_>, _>>()?;
+    std::fs::create_dir_all(&arguments.out)
+        .map_err(|e| format!("cannot make the folder {}: {e}; --out names another", arguments.out.display()))?;
+    let live = Live { out: &arguments.out, search: &arguments.search };
+    let journal = arguments.journal.clone().map_or_else(|| live.record(), Ok)?;
+    let ground = Ground::open(&journal)?;
+    let sets = ground.sets();
+    if sets.is_empty() {
+        return Err(format!("{} has no trial that came to its end", journal.display()).into());
+    }
+    let answers = answers(&ground, &sets, &policies)?;
+    let mut tables = Tables { journal, command: std::env::args().collect::<Vec<_>>().join(" "), ..Tables::default() };
+    for (policy, answer) in policies.iter().zip(&answers) {
+        for set in &sets {
+            match policy {
+                Policy::Budget(level) => {
+                    tables.budgets.extend(level.judge(set, answer));
+                    tables.selects.extend(level.selects(set));
+                }
+                Policy::Learning(rule) => tables.learning.push(rule.judge(set, answer)),
+            }
+        }
+    }
+    write::tables(&arguments.out, &tables)?;
+    print!("{}", write::text(&tables));
+    if !arguments.replay_only {
+        for policy in wanted {
+            let answer = policies.iter().position(|one| *one == policy).map(|place| &answers[place]);
+            tables.live.extend(live.run(&policy.name(), &policy.text(&sets), &sets, answer)?);
+        }
+        write::tables(&arguments.out, &tables)?;
+        print!("{}", write::live(&tables.live));
+    }
+    eprintln!("The tables are in {}.", arguments.out.display());
+    Ok(())
+}
+
+/// A replay each, one after the other: a journal has one reader at a time.
+fn answers(ground: &Ground, sets: &[Set], policies: &[Policy]) -> Result<Vec<Answer>, String> {
+    let mut progress = Progress::new("replays", Unit::Count, 0, Some(policies.len() as u64));
+    let mut answers = Vec::new();
+    for policy in policies {
+        answers.push(ground.under(&policy.text(sets)).map_err(|e| format!("{}: {e}", policy.name()))?);
+        progress.show(answers.len() as u64, "");
+    }
+    progress.clear();
+    Ok(answers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_have_names_of_their_own() {
+        let names: std::collections::BTreeSet<String> = Policy::all().into_iter().map(Policy::name).collect();
+        assert_eq!(names.len(), 27);
+        assert!(
+            ["memory-peak-q10", "elapsed-q90", "patience-5-0.001", "auto"].iter().all(|name| names.contains(*name))
+        );
+    }
+}
