@@ -29,12 +29,14 @@ def rule(name, keys):
 def policies(total):
     """Name, policy text."""
     ceil, floor = math.ceil(0.3 * total), math.floor(0.3 * total)
-    asha = lambda grace: f'kind = "asha", dialect = "ray", eta = 3, grace = {grace}, max = {total}'
+    asha = lambda grace, end=total: f'kind = "asha", dialect = "ray", eta = 3, grace = {grace}, max = {end}'
     median = lambda grace: f'kind = "median", dialect = "optuna", grace = {grace}'
     # The second rung is at 0.9 R, three times the first: a grace of exactly 0.3 R gives both as ceilings.
     yield "asha (ray, eta 3)", GUARD + rule("asha", asha('"30 %"'))
     if floor != ceil:
-        yield "asha, one step earlier", GUARD + rule("asha", asha(floor))
+        # Two rules with a rung each: 0.3 R and 0.9 R rounded down are not three times one another.
+        early, late = asha(floor, end=floor + 1), asha(math.floor(0.9 * total))
+        yield "asha, one step earlier", GUARD + rule("early", early) + rule("late", late)
     yield "median (optuna)", GUARD + rule("median", median(ceil))
     if floor != ceil:
         yield "median, one step earlier", GUARD + rule("median", median(floor))
