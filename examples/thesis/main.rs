@@ -8,6 +8,7 @@
 mod algorithm;
 mod command;
 mod config;
+mod control;
 mod data;
 mod grid;
 mod model;
@@ -70,6 +71,9 @@ enum Command {
     Quality(quality::Arguments),
     Search(search::Arguments),
     Report(report::Arguments),
+    Control(control::Arguments),
+    #[command(hide = true)]
+    Hold(control::Hold),
     #[command(hide = true)]
     Fit(search::worker::Arguments),
 }
@@ -81,6 +85,8 @@ fn main() -> ExitCode {
         Some(Command::Policies(arguments)) => policies::run(arguments),
         Some(Command::Quality(arguments)) => quality::run(arguments),
         Some(Command::Search(arguments)) => search::run(arguments),
+        Some(Command::Control(arguments)) => control::run(arguments),
+        Some(Command::Hold(arguments)) => control::hold(arguments),
         Some(Command::Report(arguments)) => report::run(arguments),
         Some(Command::Fit(arguments)) => search::worker::run(arguments),
         Some(Command::Speed(arguments)) => speed::run(arguments),

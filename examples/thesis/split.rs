@@ -95,7 +95,7 @@ pub fn shuffled(n: usize, seed: u64) -> Vec<usize> {
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): a few lines, and the same numbers on every machine.
-struct SplitMix(u64);
+pub struct SplitMix(pub u64);
 
 impl SplitMix {
     /// The next 64 bits.
@@ -107,7 +107,7 @@ impl SplitMix {
     }
 
     /// A number below `n`. The bias of taking the upper half of a product is below n / 2^64.
-    fn below(&mut self, n: u64) -> u64 {
+    pub fn below(&mut self, n: u64) -> u64 {
         ((self.next() as u128 * n as u128) >> 64) as u64
     }
 }

@@ -1,18 +1,22 @@
 //! `thesis report`: a page of what a search found and took, from its journal.
 //!
-//! In reading order: [`runs`] reads the journal; [`outcomes`] says who won and what it took; [`page`] writes it all down;
-//! [`stats`] are the statistics.
+//! In reading order: [`runs`] reads the journal; [`outcomes`] says who won and what it took; [`growth`] answers the first
+//! question from [`series`] over time; [`page`] and [`plot`] write it all down; [`stats`] are the statistics.
 
+mod growth;
 mod outcomes;
 mod page;
+mod plot;
 mod runs;
+mod series;
 mod stats;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use crate::command;
-use crate::search::record::{self, Record};
+use crate::control;
+use crate::search::record;
 use page::{Cell, Section};
 use runs::Run;
 
@@ -38,8 +42,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         return Err(format!("{} holds no trial: there is nothing to report", journal.display()).into());
     }
     let source = source(out, &journal, read.dropped);
-    let sections: Vec<Section> =
-        sections(&runs, &records).into_iter().map(|part| Section { source: source.clone(), ..part }).collect();
+    let (controls, of_controls) = controls(out)?;
+    let sections: Vec<Section> = vec![
+        Section { source: source.clone(), ..outcomes::section(&runs, &records) },
+        Section { source: format!("{source}{of_controls}"), ..growth::section(&runs, &controls) },
+    ];
     let folder = arguments.page.clone().unwrap_or_else(|| out.join("report"));
     page::write(&folder, "Early stopping by system metrics: what a search found and took", &sections)?;
     summary(&runs, &sections);
@@ -47,8 +54,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn sections(runs: &[Run], records: &[Record]) -> Vec<Section> {
-    vec![outcomes::section(runs, records)]
+/// The controls, if they were run, and where their numbers come from.
+fn controls(out: &Path) -> Result<(Vec<Run>, String), Box<dyn Error>> {
+    let folder = out.join(control::FOLDER);
+    let journal = runs::journal_in(&folder);
+    if !journal.is_file() {
+        return Ok((Vec::new(), String::new()));
+    }
+    let read = runs::read(&journal)?;
+    let made = command::noted(&folder).join("; ");
+    Ok((read.runs, format!(". Controls: {}, made by: {made}", journal.display())))
 }
 
 /// Which journal and which commands the numbers come from.

@@ -143,7 +143,7 @@ fn all(runs: &[Run], records: &[Record]) -> Table {
             "elapsed s",
             "memory peak bytes",
             "reports",
-            "system samples",
+            "system samples in training",
         ],
         rows: runs.iter().map(row).collect(),
         shown: 0,

@@ -44,8 +44,10 @@ pub struct Run {
     pub view: TrialView,
     /// What it said, in order.
     pub windows: Vec<Window>,
-    /// What was seen of it, in order.
+    /// What was seen of it while it trained, in order.
     pub looks: Vec<Look>,
+    /// Whether it trains at the moment, as far as the journal is read.
+    training: bool,
 }
 
 impl Run {
@@ -138,7 +140,7 @@ pub fn read(journal: &Path) -> Result<Journal, Box<dyn Error>> {
     let reader = Reader::open(journal)?;
     let mut runs: HashMap<RunId, Run> = HashMap::new();
     for view in reader.heads()? {
-        runs.insert(view.run, Run { view, windows: Vec::new(), looks: Vec::new() });
+        runs.insert(view.run, Run { view, windows: Vec::new(), looks: Vec::new(), training: false });
     }
     let mut dropped = 0;
     let mut talking: HashMap<ConnId, RunId> = HashMap::new();
@@ -155,6 +157,7 @@ pub fn read(journal: &Path) -> Result<Journal, Box<dyn Error>> {
                     if let Some(run) = talking.get(&conn).and_then(|run| runs.get_mut(run)) {
                         let at = recorded.at.seconds_since(run.view.started);
                         run.windows.extend(window(at, &step));
+                        run.training = step.phase.as_deref().map_or(run.training, |phase| phase == "train");
                     }
                 }
                 _ => {}
@@ -163,7 +166,9 @@ pub fn read(journal: &Path) -> Result<Journal, Box<dyn Error>> {
         }
     }
     let mut last: BTreeMap<(String, String), Run> = BTreeMap::new();
-    for run in runs.into_values() {
+    for mut run in runs.into_values() {
+        // A tick bears the time at which it began; a look on demand may have come between.
+        run.looks.sort_by(|a, b| a.at.total_cmp(&b.at));
         let name = (run.view.experiment.to_string(), run.view.trial.to_string());
         if last.get(&name).is_none_or(|before| before.view.attempt < run.view.attempt) {
             last.insert(name, run);
@@ -181,8 +186,8 @@ fn window(at: f64, step: &Step) -> Option<Window> {
 
 fn look(runs: &mut HashMap<RunId, Run>, at: Moment, tree: &TreeSample) {
     let (Some(run), Some(memory)) = (runs.get_mut(&tree.run), tree.memory) else { return };
-    // A look at a process that is going tells of pages that are given back, not of training.
-    if tree.processes == 0 || !tree.complete {
+    // A process that is going has given its pages back already.
+    if !run.training || !tree.complete || memory.resident == 0 {
         return;
     }
     let at = at.seconds_since(run.view.started);
