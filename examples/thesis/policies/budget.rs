@@ -7,8 +7,8 @@ use earlystop::model::TrialView;
 use earlystop::replay::Stopped;
 use serde::Serialize;
 
-use super::choice::{best, regret};
-use super::ground::{Answer, Set};
+use super::choice::{Chosen, best, of_all, of_kept, regret};
+use super::ground::{Answer, Set, score};
 use super::measure::{Measure, QUANTILES, quantile};
 
 /// One budget on one data set.
@@ -108,11 +108,12 @@ impl Level {
         let feasible = measured.iter().filter(|(view, _)| is_feasible(view)).count();
         let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
         let saved = set.saved(answer).share_of(set.spent());
-        let (all, within) = (best(set, |_| true), best(set, is_feasible));
-        let kept = best(set, |view| answer.stopped.get(&view.run).is_none_or(|stopped| stopped.finished));
+        let (all, kept) = (of_all(set), of_kept(set, answer));
+        let within = best(set, |view| score(view, &set.metric).filter(|_| is_feasible(view)));
         let note = match stopped.len() {
             0 => "stops none",
             all if all == measured.len() => "stops all",
+            _ if within.is_none() => "no configuration is feasible on all folds",
             _ => "",
         };
         Some(Budget {
@@ -135,7 +136,7 @@ impl Level {
             price: regret(set.mode, all.as_ref(), within.as_ref()),
             // Where nobody is feasible, nobody can be kept.
             feasible_kept: within.as_ref().is_some_and(|within| {
-                let keeps = |kept: &super::choice::Chosen| !set.mode.better(within.mean, kept.mean);
+                let keeps = |kept: &Chosen| !set.mode.better(within.mean, kept.mean);
                 kept.as_ref().is_some_and(keeps)
             }),
             best: all.map(|one| one.configuration),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use earlystop::model::{Mode, TrialView};
 
-use super::ground::{Set, score};
+use super::ground::{Answer, Set, score};
 
 /// A configuration and its mean score over the folds.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,9 +16,9 @@ pub struct Chosen {
     pub mean: f64,
 }
 
-/// The best configuration all of whose trials pass. Of equal ones the first by name wins, so that the answer is the same
-/// every time.
-pub fn best(set: &Set, passes: impl Fn(&Arc<TrialView>) -> bool) -> Option<Chosen> {
+/// The best configuration by these values, of those all of whose trials have one. Of equal ones the first by name wins, so
+/// that the answer is the same every time.
+pub fn best(set: &Set, value: impl Fn(&Arc<TrialView>) -> Option<f64>) -> Option<Chosen> {
     let mut groups: BTreeMap<&str, Vec<&Arc<TrialView>>> = BTreeMap::new();
     for view in &set.trials {
         groups.entry(view.group.as_ref().unwrap_or(&view.trial).as_str()).or_default().push(view);
@@ -27,16 +27,35 @@ pub fn best(set: &Set, passes: impl Fn(&Arc<TrialView>) -> bool) -> Option<Chose
     let folds = groups.values().map(Vec::len).max()?;
     let mut best: Option<Chosen> = None;
     for (name, views) in groups.into_iter().filter(|(_, views)| views.len() == folds) {
-        let Some(scores) = views.iter().map(|view| score(view, &set.metric)).collect::<Option<Vec<f64>>>() else {
+        let Some(scores) = views.iter().map(|view| value(view)).collect::<Option<Vec<f64>>>() else {
             continue;
         };
         let mean = scores.iter().sum::<f64>() / folds as f64;
         let is_better = best.as_ref().is_none_or(|best| set.mode.better(mean, best.mean));
-        if mean.is_finite() && is_better && views.iter().all(|view| passes(view)) {
+        if mean.is_finite() && is_better {
             best = Some(Chosen { configuration: name.to_string(), mean });
         }
     }
     best
+}
+
+/// The best of all, as they came to their ends.
+pub fn of_all(set: &Set) -> Option<Chosen> {
+    best(set, |view| score(view, &set.metric))
+}
+
+/// The best of those none of whose folds was stopped before its end.
+pub fn of_kept(set: &Set, answer: &Answer) -> Option<Chosen> {
+    let is_kept = |view: &Arc<TrialView>| answer.stopped.get(&view.run).is_none_or(|stopped| stopped.finished);
+    best(set, |view| score(view, &set.metric).filter(|_| is_kept(view)))
+}
+
+/// The best of all, each as it was when it was stopped: scikit-learn, too, keeps the model that it stopped with.
+pub fn as_stopped(set: &Set, answer: &Answer) -> Option<Chosen> {
+    best(set, |view| match answer.stopped.get(&view.run) {
+        Some(stopped) => score(&stopped.stop.view, &set.metric),
+        None => score(view, &set.metric),
+    })
 }
 
 /// How much worse what was kept is, as a share of the best; none where nothing was kept.

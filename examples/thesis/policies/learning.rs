@@ -6,7 +6,7 @@ use std::fmt::Write;
 use earlystop::model::Mode;
 use serde::Serialize;
 
-use super::choice::{best, regret};
+use super::choice::{as_stopped, of_all, of_kept, regret};
 use super::ground::{Answer, Set};
 use super::measure::rule_name;
 
@@ -52,6 +52,8 @@ pub struct Learned {
     pub kept: bool,
     /// What was lost, as a share of the best.
     pub regret: Option<f64>,
+    /// The same where stopped trials count with the model that they were stopped with.
+    pub regret_as_stopped: Option<f64>,
     pub saved_steps: f64,
     pub saved_seconds: f64,
     pub saved_cpu: f64,
@@ -98,8 +100,8 @@ impl Rule {
     /// How it did on a set.
     pub fn judge(self, set: &Set, answer: &Answer) -> Learned {
         let stopped = set.trials.iter().filter(|view| answer.stopped.contains_key(&view.run)).count();
-        let all = best(set, |_| true);
-        let kept = best(set, |view| answer.stopped.get(&view.run).is_none_or(|stopped| stopped.finished));
+        let (all, kept) = (of_all(set), of_kept(set, answer));
+        let regret_as_stopped = regret(set.mode, all.as_ref(), as_stopped(set, answer).as_ref());
         let saved = set.saved(answer).share_of(set.spent());
         let regret = regret(set.mode, all.as_ref(), kept.as_ref());
         let note = match stopped {
@@ -119,6 +121,7 @@ impl Rule {
             best_kept: kept.map(|one| one.configuration),
             kept: regret == Some(0.0),
             regret,
+            regret_as_stopped,
             saved_steps: saved.steps,
             saved_seconds: saved.seconds,
             saved_cpu: saved.cpu,

@@ -1,8 +1,8 @@
 //! `thesis policies`: what stopping policies would have done to a grid that was recorded whole, and what three of them do.
 //!
 //! In reading order: [`ground`] is the record and the library's replay of it; [`measure`] and [`budget`] are about system
-//! budgets, [`learning`] about rules on curves, [`choice`] about what is left to choose; [`live`] runs some for real;
-//! [`write`] puts the tables down.
+//! budgets, [`learning`] about rules on curves, [`choice`] about what is left to choose, [`ranks`] about who is better;
+//! [`live`] runs some for real; [`write`] puts the tables down.
 
 mod budget;
 mod choice;
@@ -10,6 +10,7 @@ mod ground;
 mod learning;
 mod live;
 mod measure;
+mod ranks;
 mod write;
 
 use std::error::Error;
@@ -18,9 +19,13 @@ use std::path::PathBuf;
 use crate::progress::{Progress, Unit};
 use budget::Level;
 use ground::{Answer, Ground, Set};
-use learning::{RULES, Rule};
+use learning::{Learned, RULES, Rule};
 use live::Live;
+use ranks::{Ranks, ranks};
 use serde::Serialize;
+
+/// A policy that loses more than this share of the best score has failed.
+const LOST: f64 = 0.001;
 
 /// What stopping policies would have done to a search, by replay; then three of them for real
 ///
@@ -81,7 +86,9 @@ pub struct Tables {
     command: String,
     budgets: Vec<budget::Budget>,
     selects: Vec<budget::Selects>,
-    learning: Vec<learning::Learned>,
+    learning: Vec<Learned>,
+    /// Of learning rules and of no rule, over data sets; none of a single set.
+    ranks: Option<Ranks>,
     live: Vec<live::Compared>,
 }
 
@@ -117,6 +124,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             }
         }
     }
+    tables.ranks = ranked(&sets, &tables.learning);
     write::tables(&arguments.out, &tables)?;
     print!("{}", write::text(&tables));
     if !arguments.replay_only {
@@ -129,6 +137,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
     eprintln!("The tables are in {}.", arguments.out.display());
     Ok(())
+}
+
+/// Learning rules and no rule, by the share of the CPU that each used on a set; who lost more than that has the full cost.
+fn ranked(sets: &[Set], learned: &[Learned]) -> Option<Ranks> {
+    let names: Vec<String> = RULES.map(Rule::name).into_iter().chain(["no rule".to_string()]).collect();
+    let cost = |set: &Set, name: &String| {
+        let one = learned.iter().find(|one| one.set == set.name && one.rule == *name);
+        one.filter(|one| one.regret_as_stopped.is_some_and(|lost| lost <= LOST)).map_or(1.0, |one| 1.0 - one.saved_cpu)
+    };
+    let costs: Vec<Vec<f64>> = sets.iter().map(|set| names.iter().map(|name| cost(set, name)).collect()).collect();
+    ranks(&names, &costs)
 }
 
 /// A replay each, one after the other: a journal has one reader at a time.

@@ -53,23 +53,42 @@ pub fn text(tables: &Tables) -> String {
             one.note
         );
     }
-    text.push_str("\nset        rule              trials  stopped  kept   regret  saved steps  saved s  saved CPU\n");
+    text.push_str(
+        "\nset        rule              trials  stopped  kept   regret  as stopped  saved steps  saved s  saved CPU\n",
+    );
     for one in &tables.learning {
         let _ = writeln!(
             text,
-            "{:<10} {:<16}  {:>6}  {:>7}  {:>4}  {:>7}  {:>11}  {:>7}  {:>9}  {}",
+            "{:<10} {:<16}  {:>6}  {:>7}  {:>4}  {:>7}  {:>10}  {:>11}  {:>7}  {:>9}  {}",
             one.set,
             one.rule,
             one.trials,
             one.stopped,
             word(true, one.kept),
             percent(one.regret),
+            percent(one.regret_as_stopped),
             percent(Some(one.saved_steps)),
             percent(Some(one.saved_seconds)),
             percent(Some(one.saved_cpu)),
             one.note
         );
     }
+    text.push_str(&ranked(tables));
+    text
+}
+
+fn ranked(tables: &Tables) -> String {
+    let Some(ranks) = &tables.ranks else { return String::new() };
+    let mut text = String::from("\nMean ranks by CPU used at a regret of 0.1 % at most (1 is best):\n");
+    for (treatment, rank) in ranks.treatments.iter().zip(&ranks.mean) {
+        let _ = writeln!(text, "{treatment:<18} {rank:.2}");
+    }
+    let critical = ranks.nemenyi.map_or("-".into(), |critical| format!("{critical:.3}"));
+    let _ = writeln!(
+        text,
+        "Friedman {:.3} (p {:.4}), tie-corrected {:.3} (p {:.4}); Nemenyi {critical}, Bonferroni {:.3}.\n{}",
+        ranks.chi2, ranks.p, ranks.chi2_ties, ranks.p_ties, ranks.bonferroni, ranks.remark
+    );
     text
 }
 
