@@ -23,10 +23,15 @@ pub struct Ended {
 }
 
 impl Trial {
-    /// Starts it with these arguments; the sidecar hears of it when it says hello on the socket.
+    /// Starts this program with these arguments; the sidecar hears of it when it says hello on the socket.
     pub fn start(arguments: &[String], socket: &Path) -> io::Result<Trial> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(arguments);
+        Trial::spawn(command, socket)
+    }
+
+    /// The same of any program.
+    pub fn spawn(mut command: Command, socket: &Path) -> io::Result<Trial> {
         command.env("EARLYSTOP_SOCKET", socket);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
         Ok(Trial { _silence: child.stdin.take(), child })

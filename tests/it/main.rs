@@ -28,6 +28,7 @@ mod stoppers;
 mod support;
 mod terminal;
 mod thesis;
+mod thesis_policies;
 mod thesis_search;
 mod tidy;
 mod whole;

@@ -30,7 +30,8 @@ const LOST: f64 = 0.001;
 /// What stopping policies would have done to a search, by replay; then three of them for real
 ///
 /// The search is recorded whole, without a stop, in DIR/recorded, and taken up again if it was cut off. Tables go to DIR as
-/// CSV, and all of them as one policies.json. Options of the search come after `--`.
+/// CSV, and all of them as one policies.json. Options of the search come after `--`. Rules look at every tick: a trial that is
+/// over before the second one is stopped by none, so say --epochs and --interval-ms such that trials last many.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Where everything goes

@@ -1,7 +1,7 @@
 //! `thesis search`: a grid with ten-fold cross-validation, every trial a process of its own beside the sidecar.
 //!
 //! In reading order: [`plan`] says what is tried; [`folds`] splits the data into files that trials share ([`shared`]);
-//! [`worker`] is a trial's process, pinned to a core ([`pin`]); [`runner`] starts them all and writes down what became of
+//! [`worker`] is a trial's process (or another program's: [`trainer`]), pinned to a core ([`pin`]); [`runner`] starts them all and writes down what became of
 //! each ([`record`]); [`choose`] finds the winners; [`audit`] looks the journal through.
 
 mod audit;
@@ -12,6 +12,7 @@ pub mod plan;
 pub mod record;
 mod runner;
 mod shared;
+mod trainer;
 pub mod worker;
 
 use std::collections::HashSet;
@@ -29,6 +30,7 @@ use folds::Prepared;
 use plan::{Configuration, FOLDS, Fold, Planned};
 use record::{Record, Records};
 use runner::Ground;
+use trainer::Trainer;
 use worker::Effort;
 
 /// Search a grid by ten-fold cross-validation, every trial a process of its own beside the sidecar
@@ -66,6 +68,8 @@ pub struct Arguments {
     #[arg(long, value_name = "MS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
     interval_ms: u64,
     #[command(flatten)]
+    trainer: Trainer,
+    #[command(flatten)]
     effort: Effort,
     #[command(flatten)]
     source: Source,
@@ -88,7 +92,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .collect::<Result<Vec<Prepared>, _>>()?;
     let cores = cores(arguments.jobs)?;
     let sidecar = start_sidecar(arguments, &state)?;
-    let ground = Ground { sidecar: &sidecar, rows: &rows, effort: arguments.effort, cores: &cores, records: &records };
+    let (effort, trainer) = (arguments.effort, &arguments.trainer);
+    let ground = Ground { sidecar: &sidecar, rows: &rows, effort, cores: &cores, trainer, records: &records };
     let grid = |of: &Prepared| part(plan::grid(&of.set, of.task, of.training), arguments);
     let grids: Vec<Vec<Configuration>> = prepared.iter().map(grid).collect();
     let planned: Vec<Planned> = grids.iter().flatten().flat_map(on_all_folds).collect();
@@ -119,8 +124,12 @@ fn on_all_folds(configuration: &Configuration) -> impl Iterator<Item = Planned> 
 /// Another run in the same folder has to be the same search.
 fn same_as_before(arguments: &Arguments, out: &Path) -> Result<PathBuf, String> {
     let now = format!(
-        "seed {}, {:?}, configurations {:?}, observe {}\n",
-        arguments.seed, arguments.effort, arguments.configurations, arguments.observe
+        "seed {}, {:?}, configurations {:?}, observe {}{}\n",
+        arguments.seed,
+        arguments.effort,
+        arguments.configurations,
+        arguments.observe,
+        arguments.trainer.said()
     );
     let file = out.join("search.txt");
     match fs::read_to_string(&file) {

@@ -10,6 +10,7 @@ use std::thread;
 use super::plan::Planned;
 use super::record::{Record, Records};
 use super::shared;
+use super::trainer::Trainer;
 use super::worker::{Arguments, Effort};
 use crate::process::Trial;
 use crate::progress::{Progress, Unit};
@@ -26,6 +27,8 @@ pub struct Ground<'a> {
     pub effort: Effort,
     /// The cores of the trials; a trial at a time on each.
     pub cores: &'a [usize],
+    /// What trains.
+    pub trainer: &'a Trainer,
     /// Where they are written down.
     pub records: &'a Records,
 }
@@ -75,7 +78,7 @@ impl Ground<'_> {
         let rows = shared::path(self.rows, set, &fold);
         let mut arguments = Arguments::of(&planned.configuration, &rows, &fold, &self.effort);
         arguments.push(format!("--core={core}"));
-        let ended = Trial::start(&arguments, self.sidecar.socket())?.wait()?;
+        let ended = Trial::spawn(self.trainer.command(&arguments)?, self.sidecar.socket())?.wait()?;
         let view = self.sidecar.record_of(set, &planned.name(), ended)?;
         Ok(Record::of(planned, &view))
     }
