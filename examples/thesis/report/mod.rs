@@ -1,8 +1,9 @@
 //! `thesis report`: a page of what a search found and took, from its journal.
 //!
 //! In reading order: [`runs`] reads the journal; [`outcomes`] says who won and what it took; [`growth`] answers the first
-//! question from [`series`] over time; [`page`] and [`plot`] write it all down; [`stats`] are the statistics.
+//! question from [`series`] over time, [`factors`] the second; [`page`] and [`plot`] write it all down; [`stats`] are the statistics.
 
+mod factors;
 mod growth;
 mod outcomes;
 mod page;
@@ -46,6 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let sections: Vec<Section> = vec![
         Section { source: source.clone(), ..outcomes::section(&runs, &records) },
         Section { source: format!("{source}{of_controls}"), ..growth::section(&runs, &controls) },
+        Section { source: source.clone(), ..factors::section(&runs) },
     ];
     let folder = arguments.page.clone().unwrap_or_else(|| out.join("report"));
     page::write(&folder, "Early stopping by system metrics: what a search found and took", &sections)?;

@@ -29,7 +29,8 @@ impl Cell {
 
     /// A number with four significant digits, where there is one.
     pub fn number(number: Option<f64>) -> Cell {
-        number.filter(|number| number.is_finite()).map_or(Cell::None, |number| Cell::Number(number, 4))
+        // A minus before nothing says nothing: adding 0 takes it away.
+        number.filter(|number| number.is_finite()).map_or(Cell::None, |number| Cell::Number(number + 0.0, 4))
     }
 
     /// As people read it.

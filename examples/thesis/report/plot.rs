@@ -75,6 +75,61 @@ pub fn band(title: &str, measure: &str, axis: &str, places: &[Place]) -> String 
     svg
 }
 
+/// One value of a hyperparameter: its name, the median and the quartiles of what was measured there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Level {
+    /// Its name.
+    pub name: String,
+    /// The median.
+    pub middle: f64,
+    /// The lower quartile.
+    pub low: f64,
+    /// The upper quartile.
+    pub high: f64,
+}
+
+/// Medians and quartiles side by side. The vertical axis begins at 0.
+pub fn levels(title: &str, measure: &str, axis: &str, levels: &[Level]) -> String {
+    let top = 1.1 * levels.iter().map(|level| level.high).fold(f64::MIN_POSITIVE, f64::max);
+    let y = |value: f64| TOP + HEIGHT * (1.0 - (value / top).clamp(0.0, 1.0));
+    let (width, height) = (LEFT + WIDTH + 14.0, TOP + HEIGHT + 34.0);
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{0}\" font-size=\"9\" font-family=\"sans-serif\">\
+         <text x=\"{LEFT}\" y=\"12\" font-weight=\"600\">{0}</text><text x=\"{LEFT}\" y=\"25\">{1}</text>",
+        escape(title),
+        escape(measure)
+    );
+    for share in [0.0, 0.5, 1.0] {
+        let down = TOP + HEIGHT * (1.0 - share);
+        let _ = write!(
+            svg,
+            "<path d=\"M{LEFT} {down:.1}h{WIDTH}\" stroke=\"#d9dde2\"/><text x=\"{:.1}\" y=\"{:.1}\" \
+             text-anchor=\"end\">{}</text>",
+            LEFT - 5.0,
+            down + 3.0,
+            significant(top * share, 3)
+        );
+    }
+    let room = WIDTH / levels.len().max(1) as f64;
+    for (place, level) in levels.iter().enumerate() {
+        let x = LEFT + room * (place as f64 + 0.5);
+        let _ = write!(
+            svg,
+            "<path d=\"M{x:.1} {:.1}V{:.1}\" stroke=\"#1d6fb8\" stroke-width=\"3\" stroke-opacity=\".4\"/>\
+             <circle cx=\"{x:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"#1d6fb8\"/>\
+             <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+            y(level.low),
+            y(level.high),
+            y(level.middle),
+            TOP + HEIGHT + 13.0,
+            escape(&level.name)
+        );
+    }
+    let (x, y) = (LEFT + WIDTH / 2.0, TOP + HEIGHT + 27.0);
+    let _ = write!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{}</text></svg>", escape(axis));
+    svg
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,5 +142,8 @@ mod tests {
         // Ticks of the vertical axis: 0, half, and a tenth above the highest.
         assert!(svg.contains(">0</text>") && svg.contains(">5.50</text>") && svg.contains(">11.0</text>"), "{svg}");
         assert!(!band("t", "m", "x", &[]).contains("NaN"));
+        let level = Level { name: "<2>".into(), middle: 5.0, low: 4.0, high: 10.0 };
+        let svg = levels("t", "m", "x", &[level]);
+        assert!(svg.contains("&lt;2&gt;") && svg.contains(">11.0</text>"), "{svg}");
     }
 }
