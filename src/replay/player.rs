@@ -166,7 +166,7 @@ impl<'t, C: Cast> Player<'t, C> {
             }
         }
         if self.engine.is_some() {
-            if recollection.listen(self.tape.path(), *seq).is_err() {
+            if recollection.listen(self.tape.source(), *seq).is_err() {
                 self.holes.forgotten.push(self.tape.path().to_path_buf());
             }
             recollection.settle(self.book.heads().values().map(|view| &**view));

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::journal::{Input, JournalError, Reader, Start, Times, Verdicts};
+use crate::journal::{Input, JournalError, Reader, Start, Still, Times, Verdicts};
 use crate::model::{RunId, Settings};
 use crate::policy::Context;
 
@@ -11,6 +11,8 @@ use crate::policy::Context;
 #[derive(Debug)]
 pub struct Tape {
     path: PathBuf,
+    /// What is read of it: a copy, if a daemon writes it.
+    still: Still,
     /// The beginning of its first life.
     start: Option<Start>,
     last_seen: HashMap<RunId, i64>,
@@ -24,7 +26,8 @@ impl Tape {
     /// # Errors
     /// It cannot be read, or is none.
     pub fn open(path: &Path) -> Result<Tape, JournalError> {
-        let mut reader = Reader::open(path)?;
+        let still = Still::of(path)?;
+        let mut reader = Reader::open(still.path())?;
         let (last_seen, last_ticks) = (reader.last_seen()?, reader.last_ticks()?.into_iter().collect());
         let verdicts = reader.verdicts()?;
         let started = |recorded| match recorded {
@@ -33,7 +36,7 @@ impl Tape {
             Err(error) => Some(Err(error)),
         };
         let start = reader.find_map(started).transpose()?;
-        Ok(Tape { path: path.to_path_buf(), start, last_seen, last_ticks, verdicts })
+        Ok(Tape { path: path.to_path_buf(), still, start, last_seen, last_ticks, verdicts })
     }
 
     /// What its first daemon's engine was made with.
@@ -57,6 +60,11 @@ impl Tape {
         &self.path
     }
 
+    /// Where its inputs are read: the journal itself, or a copy.
+    pub(super) fn source(&self) -> &Path {
+        self.still.path()
+    }
+
     /// What it says was done.
     pub fn verdicts(&self) -> &Verdicts {
         &self.verdicts
@@ -67,7 +75,7 @@ impl Tape {
     /// # Errors
     /// It cannot be read any more.
     pub(super) fn inputs(&self) -> Result<Reader, JournalError> {
-        Reader::open(&self.path)
+        Reader::open(self.still.path())
     }
 
     /// Whether a trial's processes are seen at this place or later.

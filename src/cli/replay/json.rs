@@ -77,7 +77,7 @@ pub fn told(broken: &Break) -> String {
         }
         Break::Dropped(count, ..) => format!("{count} rows were cut off at the front ([journal] max_size, max_age)"),
         Break::Killed(at) => {
-            format!("the daemon that began at {} was killed: its last moments may be missing", time(at))
+            format!("the daemon that began at {} was killed, or still runs: its last moments may be missing", time(at))
         }
         Break::Refused(files) => {
             let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();

@@ -243,3 +243,23 @@ fn what_was_asked_elsewhere_is_not_asked_again() {
     assert_eq!((&journal["equal"], &journal["stops"]), (&true.into(), &1.into()), "{journal:#}");
     assert_eq!(of(&report, "bad").unwrap()["rule"], "diverged");
 }
+
+#[test]
+fn a_journal_that_a_daemon_writes_can_be_replayed() {
+    let stage = Stage::new(POLICY);
+    let good = trainer(&stage, "good", 60, "1 / step", "pass");
+    let bad = trainer(&stage, "bad", 100_000, "6.0 if step > 30 else 1.0", "pass");
+    ends(&stage, "bad", "stopped");
+    ends(&stage, "good", "completed");
+    let busy = trainer(&stage, "lasting", 100_000, "0.5", "pass");
+    // A copy may fall between an input and what came of it; the next one has both.
+    let report = wait_for("the stop is committed, and the same again", LONG, || {
+        let whole = |journal: &Value| journal["stops"] == 1 && journal["differences"] == Value::Array(Vec::new());
+        Some(replayed(&stage, &[])).filter(|report| whole(&report["journals"][0]))
+    });
+    let journal = &report["journals"][0];
+    let breaks = journal["breaks"].to_string();
+    assert!(breaks.contains("still runs"), "{breaks}");
+    assert_eq!(state(&stage, "lasting"), "running", "the daemon goes on");
+    drop((good, bad, busy));
+}
