@@ -41,7 +41,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
     /// Policies to run for real, by their names in the tables
-    #[arg(long, value_name = "NAME", default_values_t = ["cpu-seconds-q75", "patience-5-0.001", "median"].map(String::from))]
+    #[arg(long, value_name = "NAME", default_values_t = ["elapsed-q50", "patience-5-0.001", "median"].map(String::from))]
     live: Vec<String>,
     /// Run none for real
     #[arg(long)]
