@@ -72,6 +72,7 @@ enum Command {
     Search(search::Arguments),
     Report(report::Arguments),
     Control(control::Arguments),
+    Cost(search::cost::Arguments),
     #[command(hide = true)]
     Hold(control::Hold),
     #[command(hide = true)]
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         Some(Command::Quality(arguments)) => quality::run(arguments),
         Some(Command::Search(arguments)) => search::run(arguments),
         Some(Command::Control(arguments)) => control::run(arguments),
+        Some(Command::Cost(arguments)) => search::cost::run(arguments),
         Some(Command::Hold(arguments)) => control::hold(arguments),
         Some(Command::Report(arguments)) => report::run(arguments),
         Some(Command::Fit(arguments)) => search::worker::run(arguments),

@@ -66,6 +66,9 @@ fn a_search_that_was_killed_goes_on_and_loses_no_trial() {
     let trials = fs::read_to_string(out.join("report/trials.csv")).expect("the table is written");
     assert_eq!(trials.lines().count(), 42, "{trials}");
 
+    let phases = fs::read_to_string(out.join("report/phases.csv")).expect("the table is written");
+    assert!(phases.contains("red_wine,load,1,") && phases.contains("red_wine,evaluate,41,"), "{phases}");
+
     let other = search(out).args(["--seed", "7"]).output().expect("the example starts");
     let errors = String::from_utf8_lossy(&other.stderr);
     assert!(!other.status.success() && errors.contains("holds another search"), "{errors}");

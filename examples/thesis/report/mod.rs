@@ -1,12 +1,13 @@
 //! `thesis report`: a page of what a search found and took, from its journal.
 //!
 //! In reading order: [`runs`] reads the journal; [`outcomes`] says who won and what it took; [`growth`] answers the first
-//! question from [`series`] over time, [`factors`] the second; [`page`] and [`plot`] write it all down; [`stats`] are the statistics.
+//! question from [`series`] over time, [`factors`] the second; [`phases`] is what each phase and the sidecar itself take; [`page`] and [`plot`] write it all down; [`stats`] are the statistics.
 
 mod factors;
 mod growth;
 mod outcomes;
 mod page;
+mod phases;
 mod plot;
 mod runs;
 mod series;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command;
 use crate::control;
-use crate::search::record;
+use crate::search::{cost, prepared, record};
 use page::{Cell, Section};
 use runs::Run;
 
@@ -44,10 +45,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
     let source = source(out, &journal, read.dropped);
     let (controls, of_controls) = controls(out)?;
+    let cost = cost::read(out)?;
+    let of_cost = match command::noted(&out.join(cost::FOLDER)).as_slice() {
+        [] => String::new(),
+        made => format!(". Own cost: {}, made by: {}", out.join(cost::FOLDER).display(), made.join("; ")),
+    };
     let sections: Vec<Section> = vec![
         Section { source: source.clone(), ..outcomes::section(&runs, &records) },
         Section { source: format!("{source}{of_controls}"), ..growth::section(&runs, &controls) },
         Section { source: source.clone(), ..factors::section(&runs) },
+        Section { source: format!("{source}{of_cost}"), ..phases::section(&runs, &prepared::read(out)?, &cost) },
     ];
     let folder = arguments.page.clone().unwrap_or_else(|| out.join("report"));
     page::write(&folder, "Early stopping by system metrics: what a search found and took", &sections)?;

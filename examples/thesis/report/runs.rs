@@ -46,8 +46,10 @@ pub struct Run {
     pub windows: Vec<Window>,
     /// What was seen of it while it trained, in order.
     pub looks: Vec<Look>,
-    /// Whether it trains at the moment, as far as the journal is read.
-    training: bool,
+    /// Highest RSS - shared that was seen in each phase, bytes.
+    pub peaks: BTreeMap<String, f64>,
+    /// The phase it is in, as far as the journal is read.
+    phase: String,
 }
 
 impl Run {
@@ -140,7 +142,10 @@ pub fn read(journal: &Path) -> Result<Journal, Box<dyn Error>> {
     let reader = Reader::open(journal)?;
     let mut runs: HashMap<RunId, Run> = HashMap::new();
     for view in reader.heads()? {
-        runs.insert(view.run, Run { view, windows: Vec::new(), looks: Vec::new(), training: false });
+        runs.insert(
+            view.run,
+            Run { view, windows: Vec::new(), looks: Vec::new(), peaks: BTreeMap::new(), phase: String::new() },
+        );
     }
     let mut dropped = 0;
     let mut talking: HashMap<ConnId, RunId> = HashMap::new();
@@ -157,7 +162,7 @@ pub fn read(journal: &Path) -> Result<Journal, Box<dyn Error>> {
                     if let Some(run) = talking.get(&conn).and_then(|run| runs.get_mut(run)) {
                         let at = recorded.at.seconds_since(run.view.started);
                         run.windows.extend(window(at, &step));
-                        run.training = step.phase.as_deref().map_or(run.training, |phase| phase == "train");
+                        run.phase = step.phase.clone().unwrap_or(std::mem::take(&mut run.phase));
                     }
                 }
                 _ => {}
@@ -187,7 +192,12 @@ fn window(at: f64, step: &Step) -> Option<Window> {
 fn look(runs: &mut HashMap<RunId, Run>, at: Moment, tree: &TreeSample) {
     let (Some(run), Some(memory)) = (runs.get_mut(&tree.run), tree.memory) else { return };
     // A process that is going has given its pages back already.
-    if !run.training || !tree.complete || memory.resident == 0 {
+    if !tree.complete || memory.resident == 0 {
+        return;
+    }
+    let peak = run.peaks.entry(run.phase.clone()).or_default();
+    *peak = peak.max(memory.private() as f64);
+    if run.phase != "train" {
         return;
     }
     let at = at.seconds_since(run.view.started);

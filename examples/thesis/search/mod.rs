@@ -3,12 +3,15 @@
 //! In reading order: [`plan`] says what is tried; [`folds`] splits the data into files that trials share ([`shared`]);
 //! [`worker`] is a trial's process (or another program's: [`trainer`]), pinned to a core ([`pin`]); [`runner`] starts them all and writes down what became of
 //! each ([`record`]); [`choose`] finds the winners; [`audit`] looks the journal through.
+//! [`prepared`] measures what comes before the trials, [`cost`] what the sidecar takes.
 
 mod audit;
 pub mod choose;
+pub mod cost;
 mod folds;
 mod pin;
 pub mod plan;
+pub mod prepared;
 pub mod record;
 mod runner;
 mod shared;
@@ -88,7 +91,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let rows = out.join("rows");
     let sets = arguments.sets.iter().chain(&arguments.dataset);
     let prepared = sets
-        .map(|set| folds::prepare(&arguments.source.load(set)?, arguments.seed, &rows))
+        .map(|set| {
+            let table = prepared::measured(out, set, "load", || arguments.source.load(set))?;
+            prepared::measured(out, set, "preprocess", || folds::prepare(&table, arguments.seed, &rows))
+        })
         .collect::<Result<Vec<Prepared>, _>>()?;
     let cores = cores(arguments.jobs)?;
     let sidecar = start_sidecar(arguments, &state)?;

@@ -1,0 +1,133 @@
+//! Time and use of the system by phase, and what the sidecar itself costs.
+
+use std::collections::BTreeMap;
+
+use super::page::{Cell, Section, Table};
+use super::runs::Run;
+use super::stats::{median, quantile, sign_test};
+use crate::search::cost::Measured;
+use crate::search::prepared::Preparation;
+
+/// Both tables.
+pub fn section(runs: &[Run], prepared: &[Preparation], cost: &[Measured]) -> Section {
+    let mut words = vec![
+        "Loading and preprocessing are done once by the search, for all trials; it measures itself, and its memory is the \
+         highest resident memory of the whole process so far. Training and evaluation are the trials', as the sidecar saw \
+         them: sums over all trials, and the highest RSS - shared that it saw in that phase."
+            .to_string(),
+    ];
+    match own_cost(cost) {
+        Some(said) => words.push(said),
+        None => words.push("The sidecar's own cost was not measured: `-- cost --out DIR` does it.".into()),
+    }
+    let title = "Time and resource consumption by step, and the sidecar's own cost".into();
+    Section { title, words, tables: vec![phases(runs, prepared), pairs(cost)], ..Section::default() }
+}
+
+/// What all trials used in a phase.
+#[derive(Default)]
+struct Sum {
+    count: usize,
+    wall: f64,
+    cpu: f64,
+    peak: Option<f64>,
+}
+
+fn phases(runs: &[Run], prepared: &[Preparation]) -> Table {
+    let mut rows = Vec::new();
+    let mut seen: Vec<(&str, &str)> = Vec::new();
+    for of in prepared {
+        // Another run of the same search finds the folds written already: the first one did the work.
+        if seen.contains(&(&of.set, &of.phase)) {
+            continue;
+        }
+        seen.push((&of.set, &of.phase));
+        let numbers = [of.seconds, of.cpu_seconds, of.resident_peak as f64 / 1_048_576.0];
+        let words = [Cell::text(&*of.set), Cell::text(&*of.phase), Cell::count(1)];
+        rows.push(words.into_iter().chain(numbers.map(|number| Cell::number(Some(number)))).collect());
+    }
+    let mut sums: BTreeMap<(String, &str), Sum> = BTreeMap::new();
+    for run in runs {
+        for (phase, used) in &run.view.progress.phases {
+            let Sum { count, wall, cpu, peak } = sums.entry((run.set(), phase)).or_default();
+            (*count, *wall, *cpu) = (*count + 1, *wall + used.first, *cpu + used.second);
+            *peak = (*peak).into_iter().chain(run.peaks.get(phase).copied()).reduce(f64::max);
+        }
+    }
+    for ((set, phase), Sum { count, wall, cpu, peak }) in sums {
+        let memory = Cell::number(peak.map(|bytes| bytes / 1_048_576.0));
+        let phase = match phase {
+            "train" => "train",
+            "eval" => "evaluate",
+            other => other,
+        };
+        let numbers = [Cell::count(count), Cell::number(Some(wall)), Cell::number(Some(cpu)), memory];
+        rows.push([Cell::text(set), Cell::text(phase)].into_iter().chain(numbers).collect());
+    }
+    let head = vec!["data set", "phase", "processes", "time s", "CPU s", "memory peak MiB"];
+    let caption = "Time and resource consumption by step.".into();
+    Table { name: "phases", caption, head, rows, shown: usize::MAX }
+}
+
+/// Microseconds a step of each whole pair: without and with the sidecar.
+fn paired(cost: &[Measured], of: fn(&Measured) -> f64) -> Vec<(f64, f64)> {
+    let find = |pair: u32, watched: bool| cost.iter().find(|run| run.pair == pair && run.watched == watched);
+    let step = |run: &Measured| 1e6 * of(run) / run.steps as f64;
+    let without = cost.iter().filter(|run| !run.watched);
+    without.filter_map(|run| Some((step(run), step(find(run.pair, true)?)))).collect()
+}
+
+fn own_cost(cost: &[Measured]) -> Option<String> {
+    let pairs = paired(cost, |run| run.seconds);
+    let more: Vec<f64> = pairs.iter().map(|(without, with)| with - without).collect();
+    let without: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
+    let (slower, faster) =
+        (more.iter().filter(|more| **more > 0.0).count(), more.iter().filter(|more| **more < 0.0).count());
+    let middle = median(&more)?;
+    Some(format!(
+        "With the sidecar a step takes {middle:.3} µs more than without (quartiles {:.3} and {:.3}), {:.1} % of {:.3} µs: \
+         median of {} pairs in alternating order, whole processes, their start included; sign test p {:.4}. A step here \
+         is one small batch of the red wine data, and every epoch reports: few trainers report so often.",
+        quantile(&more, 0.25)?,
+        quantile(&more, 0.75)?,
+        100.0 * middle / median(&without)?,
+        median(&without)?,
+        pairs.len(),
+        sign_test(slower, faster)
+    ))
+}
+
+fn pairs(cost: &[Measured]) -> Table {
+    let (seconds, cpu) = (paired(cost, |run| run.seconds), paired(cost, |run| run.cpu_seconds));
+    let mut rows = Vec::new();
+    for (place, (wall, cpu)) in seconds.iter().zip(&cpu).enumerate() {
+        let numbers = [wall.0, wall.1, wall.1 - wall.0, cpu.0, cpu.1, cpu.1 - cpu.0];
+        let numbers = numbers.map(|number| Cell::number(Some(number)));
+        rows.push([Cell::count(place + 1)].into_iter().chain(numbers).collect());
+    }
+    let head = vec![
+        "pair",
+        "step without µs",
+        "step with µs",
+        "difference µs",
+        "CPU without µs",
+        "CPU with µs",
+        "CPU difference µs",
+    ];
+    Table { name: "own_cost", caption: "Step time in pairs.".into(), head, rows, shown: 30 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_compared_within_themselves() {
+        let run = |pair, watched, seconds| Measured { pair, watched, seconds, cpu_seconds: seconds, steps: 1_000_000 };
+        let cost = [run(0, true, 3.0), run(0, false, 2.0), run(1, false, 4.0), run(1, true, 5.5), run(2, false, 9.0)];
+        assert_eq!(paired(&cost, |run| run.seconds), [(2.0, 3.0), (4.0, 5.5)]);
+        let said = own_cost(&cost).expect("two pairs");
+        assert!(said.contains("takes 1.250 µs more") && said.contains("41.7 % of 3.000"), "{said}");
+        assert_eq!(own_cost(&[]), None);
+    }
+}
