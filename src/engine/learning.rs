@@ -244,11 +244,18 @@ impl Learner {
 }
 
 /// The trial's whole length on an axis, as it says itself.
-fn total(trial: &Trial, axis: Axis) -> Option<f64> {
+pub(super) fn total(trial: &Trial, axis: Axis) -> Option<f64> {
     let progress = &trial.view.progress;
+    let steps = progress.target_steps.map(|steps| steps as f64);
     match axis {
-        Axis::Epoch => progress.total_epochs,
-        Axis::Step => progress.target_steps.map(|steps| steps as f64),
+        // It said how many steps it will do, and says of how many steps an epoch is.
+        Axis::Epoch => progress.total_epochs.or_else(|| {
+            let done = progress.step.filter(|step| *step > 0)? as f64;
+            let epochs = progress.epoch? * steps? / done;
+            // A millionth is the rounding of epochs that were printed with few digits.
+            Some(if (epochs - epochs.round()).abs() <= 1e-6 * epochs { epochs.round() } else { epochs })
+        }),
+        Axis::Step => steps,
         Axis::Fraction => Some(1.0),
         Axis::Samples | Axis::Elapsed | Axis::CpuSeconds | Axis::Report => None,
     }
@@ -280,7 +287,7 @@ pub(super) struct Learners {
 }
 
 impl Learners {
-    /// Of these rules; what rules that stayed the same compare is kept.
+    /// Of these rules; what they compare is built from the records when a trial reports.
     pub fn of(rules: &[Arc<Rule>]) -> Learners {
         let learners: Vec<Learner> = rules.iter().enumerate().filter_map(|(i, r)| Learner::new(i, r)).collect();
         let modes = learners.iter().filter_map(|l| l.mode()).map(|(metric, mode)| (metric.to_string(), mode)).collect();

@@ -265,3 +265,18 @@ fn what_is_read_beside_is_there_when_the_rule_judges() {
     }
     assert!(!asks(&scene.take()).is_empty(), "{}", x.why(&mut scene));
 }
+
+#[test]
+fn a_total_in_steps_is_one_in_epochs_where_steps_say_their_epoch() {
+    let mut scene = scene(&VIZIER.replace("min_peers = 3", "min_peers = 1, grace = \"50 %\""));
+    three(&mut scene);
+    let x = Client::new(&mut scene, 9, "x", TrialSpec { total_steps: Some(40), ..TrialSpec::default() });
+    scene.ticks(2, &[]);
+    for (step, epoch) in [(10, 1.0), (20, 2.0)] {
+        let metrics = vec![("acc".to_string(), 0.0)];
+        scene.step(x.conn, Step { step: Some(step), epoch: Some(epoch), metrics, ..Step::default() });
+        scene.ticks(1, &[]);
+    }
+    let total = super::super::learning::total(&scene.engine.trials[&run(9)], Axis::Epoch);
+    assert_eq!(total, Some(4.0));
+}
