@@ -2,10 +2,11 @@
 //!
 //! In reading order: [`ground`] is the record and the library's replay of it; [`measure`] and [`budget`] are about system
 //! budgets, [`learning`] about rules on curves, [`choice`] about what is left to choose, [`ranks`] about who is better;
-//! [`live`] runs some for real; [`write`] puts the tables down.
+//! [`forecast`] foretells full runs from their beginnings; [`live`] runs some for real; [`write`] puts the tables down.
 
 mod budget;
 mod choice;
+mod forecast;
 mod ground;
 mod learning;
 mod live;
@@ -88,6 +89,7 @@ pub struct Tables {
     budgets: Vec<budget::Budget>,
     selects: Vec<budget::Selects>,
     learning: Vec<Learned>,
+    forecasts: Vec<forecast::Forecast>,
     /// Of learning rules and of no rule, over data sets; none of a single set.
     ranks: Option<Ranks>,
     live: Vec<live::Compared>,
@@ -125,6 +127,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             }
         }
     }
+    tables.forecasts = forecast::forecasts(&forecast::courses(&tables.journal)?);
     tables.ranks = ranked(&sets, &tables.learning);
     write::tables(&arguments.out, &tables)?;
     print!("{}", write::text(&tables));

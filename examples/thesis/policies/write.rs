@@ -15,6 +15,7 @@ pub fn tables(out: &Path, tables: &Tables) -> Result<(), Box<dyn Error>> {
     csv(&out.join("budgets.csv"), &tables.budgets)?;
     csv(&out.join("selects.csv"), &tables.selects)?;
     csv(&out.join("learning.csv"), &tables.learning)?;
+    csv(&out.join("forecasts.csv"), &tables.forecasts)?;
     if !tables.live.is_empty() {
         csv(&out.join("live.csv"), &tables.live)?;
     }
@@ -71,6 +72,20 @@ pub fn text(tables: &Tables) -> String {
             percent(Some(one.saved_seconds)),
             percent(Some(one.saved_cpu)),
             one.note
+        );
+    }
+    text.push_str("\nset        foretold   after  trials  diverged  median error  as it stands\n");
+    for one in &tables.forecasts {
+        let _ = writeln!(
+            text,
+            "{:<10} {:<8}  {:>5}  {:>6}  {:>8}  {:>12.4}  {:>12.4}",
+            one.set,
+            one.quantity,
+            percent(Some(one.prefix)),
+            one.trials,
+            one.diverged,
+            one.error,
+            one.error_last
         );
     }
     text.push_str(&ranked(tables));
