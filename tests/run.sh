@@ -18,8 +18,10 @@ fi
 tests/tools.sh
 
 # The library, the program, the integration tests and the example's own tests; then the examples in the docs.
-cargo test --all-targets -- "$@"
-cargo test --doc -- "$@"
+# A shell that starts this in the background, and nohup, have SIGINT or SIGHUP ignored, and a program cannot be interrupted by
+# what it was told to ignore: the tests are about signals, and begin with none ignored.
+env --default-signal cargo test --all-targets -- "$@"
+env --default-signal cargo test --doc -- "$@"
 
 # The Python client, where it has tests of its own.
 if compgen -G "python/tests/test_*.py" >/dev/null; then
