@@ -114,13 +114,14 @@ fn slopes(groups: &[&Group<'_>]) -> (Table, Option<String>) {
         row.extend([Cell::number(Some(*p)), Cell::number(Some(*adjusted))]);
     }
     let least = sign_test(most, 0);
-    let said = format!(
-        "{rejected} of {} adjusted p are 0.05 or less. With {most} folds no p can be below {least:.4}, so among {} tests \
-         Holm can only find something if {} or fewer are left: the signs themselves are what to look at.",
-        p.len(),
-        p.len(),
-        (0.05 / least).floor()
-    );
+    let limit = (0.05 / least).floor() as usize;
+    let mut said = format!("{rejected} of {} adjusted p are 0.05 or less.", p.len());
+    if p.len() > limit {
+        said += &format!(
+            " That could not be otherwise: with {most} folds no p is below {least:.4}, and among more than {limit} tests \
+             Holm rejects none. What there is to see are the slopes, and how many folds rise or fall."
+        );
+    }
     let head = vec![
         "data set",
         "configuration",
@@ -214,7 +215,8 @@ fn curves(groups: &[&Group<'_>]) -> (Vec<String>, Table) {
                 words.into_iter().chain(numbers).collect()
             }));
             if *count <= CURVES {
-                plots.push(band(&format!("{}: {}", group.set, group.name), measure.title(), axis, &places));
+                let measure = format!("{}: {}", group.set, measure.title());
+                plots.push(band(group.name, &measure, axis, &places));
             }
         }
     }

@@ -151,8 +151,17 @@ pub fn render(title: &str, sections: &[Section]) -> String {
 
 fn render_table(out: &mut String, table: &Table) {
     let left_out = table.rows.len().saturating_sub(table.shown);
-    let more = if left_out > 0 { format!(" {left_out} more rows are in the file.") } else { String::new() };
+    let more = match (left_out, table.rows.len()) {
+        (_, 0) => " It is empty.".to_string(),
+        (0, _) => String::new(),
+        (_, all) if all == left_out => format!(" Its {all} rows are in the file only."),
+        _ => format!(" {left_out} more rows are in the file."),
+    };
     let caption = escape(&format!("{} File: {}.csv.{more}", table.caption, table.name));
+    if table.shown == 0 || table.rows.is_empty() {
+        let _ = writeln!(out, "<p class=\"source\">{caption}</p>");
+        return;
+    }
     let _ = write!(out, "<div class=\"wide\"><table>\n<caption>{caption}</caption>\n<thead><tr>");
     for head in &table.head {
         let _ = write!(out, "<th>{}</th>", escape(head));
@@ -212,6 +221,6 @@ mod tests {
         assert_eq!(file, "name,value\n<b>,0.3333333333333333\nc,\n");
         let page = fs::read_to_string(folder.path().join("report.html")).expect("written");
         assert!(page.contains("<td>&lt;b&gt;</td><td class=\"right\">0.3333</td>"), "{page}");
-        assert!(page.contains("1 more rows are in the file") && !page.contains("<td>c</td>"), "{page}");
+        assert!(page.contains("1 more rows are in the file.") && !page.contains("<td>c</td>"), "{page}");
     }
 }
