@@ -47,17 +47,20 @@ struct Outlook {
 }
 
 impl Auto {
-    fn judge(&self, case: &Case<'_>, memory: &mut Memory) -> Result<Verdict, Unknown> {
-        memory.catch_up(case.field);
-        let length = match length(case.max) {
-            Some(length) => length,
-            // Nobody says how long it will be: as long as most of the others.
-            None => length(memory.usual_length(case.field)).ok_or(Unknown::Length)?,
-        };
+    fn ask(&self, case: &mut Case<'_>) -> Result<Verdict, Unknown> {
+        let length = case.max.filter(|max| max.is_finite() && *max > 0.0).ok_or(Unknown::Length)?;
         if !rungs::is_due(case.before, case.at, length) {
             return Ok(Verdict::NotDue);
         }
         case.after_grace()?;
+        let mut memory: Box<Memory> = case.field.memo().take().unwrap_or_default();
+        memory.catch_up(case.field);
+        let verdict = self.judge(case, length, &mut memory);
+        case.field.memo().put(memory);
+        verdict
+    }
+
+    fn judge(&self, case: &Case<'_>, length: f64, memory: &mut Memory) -> Result<Verdict, Unknown> {
         let may_be_log = case.mode == Mode::Min && case.field.members(case.unit).all(|peer| is_positive(&peer.curve));
         let school = memory.school(case.field, length, may_be_log);
         case.enough(school.past.complete, LEAST)?;
@@ -79,20 +82,9 @@ impl Auto {
     }
 }
 
-/// A whole length that makes sense.
-fn length(max: Option<f64>) -> Option<f64> {
-    max.filter(|max| max.is_finite() && *max > 0.0)
-}
-
 impl Stopper for Auto {
     fn decide(&self, case: &mut Case<'_>) -> Verdict {
-        if length(case.max).is_some_and(|length| !rungs::is_due(case.before, case.at, length)) {
-            return Verdict::NotDue;
-        }
-        let mut memory: Box<Memory> = case.field.memo().take().unwrap_or_default();
-        let verdict = self.judge(case, &mut memory).unwrap_or_else(Verdict::Unknown);
-        case.field.memo().put(memory);
-        verdict
+        self.ask(case).unwrap_or_else(Verdict::Unknown)
     }
 
     fn population(&self) -> Option<(Population, Quantity)> {

@@ -2,7 +2,7 @@
 
 use super::chance::Chance;
 use super::forecast::Forecast;
-use super::past::{Habits, Past, Row, Scale, usual_length};
+use super::past::{Habits, Past, Row, Scale};
 use super::price::{Price, Walk};
 use super::rungs::{RUNGS, Rungs};
 use crate::stopper::field::Field;
@@ -70,8 +70,6 @@ pub(super) struct Memory {
     habits: Habits,
     /// With so many that have ended it is time to learn anew.
     next: usize,
-    /// Where most came to their end, once somebody asked.
-    usual: Option<Option<f64>>,
     schools: Vec<School>,
 }
 
@@ -85,14 +83,8 @@ impl Memory {
         if ended >= self.next {
             let (count, next) = learnt_of(ended);
             self.habits.take(field, count);
-            (self.next, self.usual) = (next, None);
+            self.next = next;
         }
-    }
-
-    /// Where most complete trials came to their end.
-    pub fn usual_length(&mut self, field: &Field) -> Option<f64> {
-        let count = self.habits.count;
-        *self.usual.get_or_insert_with(|| usual_length(field, count))
     }
 
     /// What is learnt for trials of a length. `may_be_log`: the metric is better low, and the trial that asks reported

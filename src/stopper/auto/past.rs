@@ -274,11 +274,3 @@ impl Habits {
 pub(super) fn is_positive(curve: &Curve) -> bool {
     curve.last().is_none_or(|last| last.best.is_nan() || last.best < 0.0)
 }
-
-/// Where most of the complete trials among the first `count` that ended came to their end; of several such places the last.
-pub(super) fn usual_length(field: &Field, count: usize) -> Option<f64> {
-    let complete = field.ended().take(count).filter(|(_, peer)| peer.end == End::Complete);
-    let mut lasts: Vec<f64> = complete.filter_map(|(_, peer)| peer.curve.last().map(|last| last.at)).collect();
-    lasts.sort_by(f64::total_cmp);
-    lasts.chunk_by(|a, b| a == b).max_by_key(|equal| equal.len()).map(|equal| equal[0])
-}

@@ -75,17 +75,12 @@ fn decisions_are_due_at_rungs_only() {
 }
 
 #[test]
-fn a_length_that_nobody_tells_is_that_of_the_others() {
-    let mut state = 1;
-    let mut play = play(Mode::Max);
-    play.max = None;
-    assert_eq!(play.report("x", 0.1), Verdict::Unknown(Unknown::Length));
-    for (n, length) in [30, 20, 30, 20, 40].into_iter().enumerate() {
-        play.whole(&n.to_string(), &rising(0.5, &mut state)[..length]);
+fn a_length_that_nobody_tells_is_not_guessed() {
+    let (mut play, _) = learned(Mode::Max, 10);
+    for max in [None, Some(f64::NAN), Some(0.0), Some(-1.0)] {
+        play.max = max;
+        assert_eq!(play.at("x", 20.0, 0.0), Verdict::Unknown(Unknown::Length), "though ten came to {LENGTH}");
     }
-    // Two came to 20, two to 30: the longer of the two, so that the first rung is at 2 (1.5 is no step).
-    assert_eq!(play.report("y", 0.1), Verdict::NotDue);
-    assert!(matches!(play.report("y", 0.1), Verdict::Continue(_) | Verdict::Stop(_)));
 }
 
 #[test]
