@@ -280,3 +280,37 @@ fn a_total_in_steps_is_one_in_epochs_where_steps_say_their_epoch() {
     let total = super::super::learning::total(&scene.engine.trials[&run(9)], Axis::Epoch);
     assert_eq!(total, Some(4.0));
 }
+
+#[test]
+fn a_rule_that_learns_of_the_others_says_the_same_when_it_begins_anew() {
+    let text = "[[rule]]\nname = \"a\"\nstopper = { kind = \"auto\", metric = \"acc\", mode = \"max\", max = 20 }\n";
+    let (mut kept, mut anew) = (scene(text), scene(text));
+    // The first to begin is the best, and ends as the 101st: of 101 the first 100 to end are learnt from.
+    let first = [&mut kept, &mut anew].map(|scene| Client::new(scene, 999, "first", TrialSpec::default()));
+    kept.report(first[0].conn, 19, &[("acc", 5.0)]);
+    anew.report(first[1].conn, 19, &[("acc", 5.0)]);
+    let (mut said, mut bars) = (String::new(), Vec::new());
+    for n in 1..=103_u32 {
+        if n == 101 {
+            first[0].done(&mut kept);
+            first[1].done(&mut anew);
+        }
+        let start = |scene: &mut Scene| Client::new(scene, n.into(), &format!("t{n}"), TrialSpec::default());
+        let (client, other) = (start(&mut kept), start(&mut anew));
+        [&mut kept, &mut anew].map(|scene| scene.ticks(2, &[]));
+        for step in 1..=10 {
+            let height = 0.1 * f64::from((n * 37) % 11) + 0.001 * f64::from(n % 7);
+            let report = [("acc", height * (1.0 - (-(step as f64) / 5.0).exp()))];
+            kept.report(client.conn, step, &report);
+            anew.engine.forget_fields();
+            anew.report(other.conn, step, &report);
+            said = client.why(&mut kept);
+            assert_eq!(said, other.why(&mut anew), "{n} at {step}");
+        }
+        bars.push(said.contains(" than 5,"));
+        client.done(&mut kept);
+        other.done(&mut anew);
+    }
+    assert!(said.contains("learnt from 102 trials"), "{said}");
+    assert_eq!(bars[99..], [false, false, true, true], "with 99, 101, 102 and 103 that have ended");
+}
