@@ -115,22 +115,21 @@ fn without_value(case: &Case<'_>, school: &School, rung: usize, best: f64) -> Re
 const AGAINST: &str = "the best final value of {} finished trials";
 
 fn evidence(case: &Case<'_>, school: &School, model: &Model, outlook: &Outlook) -> Evidence {
-    let Outlook { rung, mean, best, .. } = *outlook;
+    let Outlook { rung, mean, least, best } = *outlook;
     let (scale, price) = (school.scale, &model.price);
-    let deviation = scale.undo_width(mean, model.chance.deviations[rung]);
     let chance = model.chance.of(rung, mean - best);
-    let to_go = school.rungs.cost_of_all(rung);
-    let share = (100.0 * case.at / school.rungs.length).round();
     let note = format!(
-        "forecast at {share} % of its length, +- {}, learnt from {} trials; chance of a new best {} %, worth {} trials \
-         each: {} of a trial, and {} of one to go; stopping like this would have hidden a better one so far with {} %, \
-         budget {} %",
-        short(deviation),
+        "+- {} at {} % of its length, learnt from {} trials; it goes on from {} on; chance of a new best {} %, which counts \
+         for {} trials: worth {} of a trial, and {} of one is to go; stops like this have hidden a better one so far with \
+         {} %, budget {} %",
+        short(scale.undo_width(mean, model.chance.deviations[rung])),
+        (100.0 * case.at / school.rungs.length).round(),
         school.past.rows().len(),
+        brief(case.raw(scale.undo(least))),
         short(100.0 * chance),
         price.price,
         short(price.price * chance),
-        short(to_go),
+        short(school.rungs.cost_of_all(rung)),
         short(100.0 * price.hidden),
         100.0 * price::BUDGET,
     );
