@@ -48,7 +48,8 @@ struct Outlook {
 
 impl Auto {
     fn ask(&self, case: &mut Case<'_>) -> Result<Verdict, Unknown> {
-        let length = case.max.filter(|max| max.is_finite() && *max > 0.0).ok_or(Unknown::Length)?;
+        let length = case.max.filter(|max| max.is_normal() && *max > 0.0).ok_or(Unknown::Length)?;
+        let length = rungs::rounded(length);
         if !rungs::is_due(case.before, case.at, length) {
             return Ok(Verdict::NotDue);
         }

@@ -12,6 +12,13 @@ const LATEST: f64 = 0.8;
 /// Positions that are computed twice in different ways still fall together.
 const SLACK: f64 = 1e-9;
 
+/// A length to 13 binary digits. One that was reckoned (epochs from steps) may differ in its last digits from report to report,
+/// and what is learnt is learnt for one length; whole numbers up to 8,192 stay what they are.
+pub(super) fn rounded(length: f64) -> f64 {
+    const CUT: u64 = 1 << 40;
+    f64::from_bits((length.to_bits() + CUT / 2) & !(CUT - 1))
+}
+
 /// Which rung (from 1) was the last to be reached; 0 before the first.
 fn reached(at: f64, length: f64) -> f64 {
     (PARTS * (at + SLACK) / length).floor().min(RUNGS as f64)
@@ -96,6 +103,15 @@ mod tests {
         );
         assert_eq!((rungs.last_at(2.0), rungs.last_at(3.0), rungs.last_at(36.0)), (None, Some(0), Some(13)));
         assert_eq!(due(49.0, &[10.0, 11.0, 30.0, 45.0]), [10.0, 30.0], "45 of 49 is too late");
+    }
+
+    #[test]
+    fn lengths_that_differ_in_their_last_digits_are_one() {
+        for (length, same) in [(49.0, 49.0), (8191.0, 8191.0), (4.0 - 1e-9, 4.0), (1.0 / 3.0, 1.0 / 3.0 + 1e-9)] {
+            assert_eq!(rounded(length), rounded(same));
+            assert!((rounded(length) - length).abs() <= length / 8192.0);
+        }
+        assert_eq!([49.0, 8191.0, 0.5].map(rounded), [49.0, 8191.0, 0.5]);
     }
 
     #[test]
