@@ -134,6 +134,29 @@ impl AshaDialect {
     }
 }
 
+/// Which regression.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PredictionDialect {
+    /// Ridge regression, which knows less of a trial that is unlike those it has learned from.
+    #[default]
+    Ridge,
+    /// Support vector regression with nu and a random search for its settings, as Baker et al. (2017) published it.
+    NuSvr,
+}
+
+impl PredictionDialect {
+    /// All dialects, the default first.
+    pub const ALL: [PredictionDialect; 2] = [PredictionDialect::Ridge, PredictionDialect::NuSvr];
+
+    /// The value of the key `dialect`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PredictionDialect::Ridge => "ridge",
+            PredictionDialect::NuSvr => "nu-svr",
+        }
+    }
+}
+
 /// How far behind the best a trial may be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Slack {
@@ -241,6 +264,8 @@ pub enum StopperKind {
         delta: f64,
         /// So many complete trials are learned from before anything is stopped.
         train_trials: u32,
+        /// Which regression.
+        dialect: PredictionDialect,
     },
     /// Our own, without settings.
     Auto,

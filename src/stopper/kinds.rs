@@ -13,7 +13,7 @@ use super::patience::Patience;
 use super::percentile::Percentile;
 use super::plateau::Plateau;
 use super::prechelt::Prechelt;
-use super::prediction::Prediction;
+use super::prediction::{Prediction, Sight};
 use super::threshold::Threshold;
 use super::wilcoxon::Wilcoxon;
 use crate::model::StopperKind;
@@ -129,8 +129,8 @@ pub const KINDS: &[KindRow] = &[
     },
     KindRow {
         name: "prediction",
-        keys: &["delta", "train_trials"],
-        dialects: &[],
+        keys: &["delta", "train_trials", "dialect"],
+        dialects: &["ridge", "nu-svr"],
         grace: "20 % of the length; every 5 % of the length from there",
         min_peers: "train_trials complete ones",
         summary: "a regression that has learned from complete trials says with probability delta that the best stays the best",
@@ -166,7 +166,9 @@ pub fn of(kind: &StopperKind) -> Option<Arc<dyn Stopper>> {
         StopperKind::CvFutility { variant } => Arc::new(CvFutility { variant }),
         StopperKind::Wilcoxon { p } => Arc::new(Wilcoxon { p }),
         StopperKind::Curve { p } => Arc::new(CurveFit::new(p)),
-        StopperKind::Prediction { delta, train_trials } => Arc::new(Prediction::new(delta, train_trials)),
+        StopperKind::Prediction { delta, train_trials, dialect } => {
+            Arc::new(Prediction::new(delta, train_trials, dialect, Sight::All))
+        }
         StopperKind::Auto => Arc::new(Auto),
     })
 }
@@ -174,7 +176,7 @@ pub fn of(kind: &StopperKind) -> Option<Arc<dyn Stopper>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{AshaDialect, MedianDialect};
+    use crate::model::{AshaDialect, MedianDialect, PredictionDialect};
 
     fn row(name: &str) -> &'static KindRow {
         KINDS.iter().find(|row| row.name == name).expect("it has a row")
@@ -183,6 +185,7 @@ mod tests {
     #[test]
     fn the_table_names_the_dialects_that_there_are() {
         assert_eq!(row("asha").dialects, AshaDialect::ALL.map(AshaDialect::as_str));
+        assert_eq!(row("prediction").dialects, PredictionDialect::ALL.map(PredictionDialect::as_str));
         assert_eq!(row("median").dialects, MedianDialect::ALL.map(MedianDialect::as_str));
     }
 }

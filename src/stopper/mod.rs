@@ -37,5 +37,5 @@ pub use curve::{Curve, Point};
 pub use curve_fit::{CurveFit, Forecast};
 pub use field::{End, Field, Peer, Population, Quantity};
 pub use kinds::{KINDS, KindRow, of, row};
-pub use prediction::{Method, NuSvr, NuSvrFit, Prediction, Ridge, RidgeFit, SYSTEM, Sight};
+pub use prediction::{NuSvr, NuSvrFit, Prediction, Ridge, RidgeFit, SYSTEM, Sight};
 pub use proportion::clopper_pearson;

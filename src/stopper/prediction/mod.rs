@@ -26,8 +26,8 @@ use super::curve::Curve;
 use super::field::{End, Field, Peer, Population, Quantity};
 use super::outlook::{self, Place, Wait};
 use super::words::brief;
+use crate::model::PredictionDialect;
 pub use features::{SYSTEM, Sight};
-pub use model::Method;
 use model::Model;
 pub use nu_svr::{NuSvr, NuSvrFit};
 pub use ridge::{Ridge, RidgeFit};
@@ -37,6 +37,16 @@ const GRACE: f64 = 0.2;
 
 /// A trial is learned from if it came at least so far of the length.
 const WHOLE: f64 = 0.95;
+
+/// From fewer than so many trials no regression can tell anything: three folds of a search need a row each, and one more.
+const LEAST_TRIALS: usize = 4;
+
+/// More than so many trials make no regression better that anybody would notice, and all slower.
+const MOST_TRIALS: usize = 2000;
+
+/// The published search is dear, and goes with the third power of the trials: from more than the hundred that Baker et al.
+/// train on, it would keep a daemon's tick waiting.
+const MOST_FOR_SVR: usize = 100;
 
 /// So many models are remembered; then all are forgotten and trained anew when they are asked for.
 const REMEMBERED: usize = 256;
@@ -49,21 +59,16 @@ type Trained = HashMap<(u64, u64), Option<Arc<Model>>>;
 pub struct Prediction {
     delta: f64,
     train_trials: usize,
-    method: Method,
+    dialect: PredictionDialect,
     sight: Sight,
     trained: Mutex<Trained>,
 }
 
 impl Prediction {
     /// Stops when the best is better with a probability of at least `delta`, once `train_trials` trials are complete.
-    pub fn new(delta: f64, train_trials: u32) -> Prediction {
-        Prediction::with(delta, train_trials, Method::Chosen, Sight::All)
-    }
-
-    /// The same with a choice of regressions and features.
-    pub fn with(delta: f64, train_trials: u32, method: Method, sight: Sight) -> Prediction {
-        let train_trials = (train_trials as usize).max(2);
-        Prediction { delta, train_trials, method, sight, trained: Mutex::default() }
+    pub fn new(delta: f64, train_trials: u32, dialect: PredictionDialect, sight: Sight) -> Prediction {
+        let train_trials = (train_trials as usize).max(LEAST_TRIALS);
+        Prediction { delta, train_trials, dialect, sight, trained: Mutex::default() }
     }
 
     /// Of so many complete trials, how many it has learned from; nothing before there are enough.
@@ -72,9 +77,13 @@ impl Prediction {
         if complete < count {
             return None;
         }
+        let most = match self.dialect {
+            PredictionDialect::Ridge => MOST_TRIALS,
+            PredictionDialect::NuSvr => MOST_FOR_SVR.max(count),
+        };
         loop {
             let next = count + count.div_ceil(10);
-            if next > complete {
+            if next > complete.min(most) {
                 return Some(count);
             }
             count = next;
@@ -87,7 +96,7 @@ impl Prediction {
         if let Some(known) = self.trained.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return known.clone();
         }
-        let model = Model::train(trials, place, self.method, self.sight).map(Arc::new);
+        let model = Model::train(trials, place, self.dialect, self.sight).map(Arc::new);
         let mut trained = self.trained.lock().unwrap_or_else(PoisonError::into_inner);
         if trained.len() >= REMEMBERED {
             trained.clear();

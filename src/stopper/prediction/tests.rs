@@ -11,7 +11,7 @@ fn saturates(top: f64, wobble: usize) -> Vec<f64> {
 const TOPS: [f64; 12] = [0.5, 0.82, 0.64, 0.9, 0.71, 0.58, 0.77, 0.68, 0.86, 0.55, 0.61, 0.74];
 
 fn play(train_trials: u32, mode: Mode) -> Play {
-    let mut play = Play::new(&StopperKind::Prediction { delta: 0.95, train_trials });
+    let mut play = Play::new(&StopperKind::Prediction { delta: 0.95, train_trials, dialect: PredictionDialect::Ridge });
     (play.mode, play.max) = (mode, Some(20.0));
     play
 }
@@ -85,10 +85,12 @@ fn nan_is_passed_over_and_nothing_but_nan_is_no_value() {
 
 #[test]
 fn it_learns_anew_each_time_a_tenth_more_are_complete() {
-    let rule = Prediction::new(0.95, 10);
-    let counts: Vec<Option<usize>> = [9, 10, 11, 12, 13, 99, 100, 1000].map(|n| rule.learned_from(n)).to_vec();
+    let rule = |dialect| Prediction::new(0.95, 10, dialect, Sight::All);
+    let counts = |rule: Prediction| [9, 10, 11, 12, 13, 99, 100, 1000].map(|n| rule.learned_from(n));
+    let (ridge, svr) = (counts(rule(PredictionDialect::Ridge)), counts(rule(PredictionDialect::NuSvr)));
     // 10, 11, 13, 15, 17, 19, 21, 24, ...
-    assert_eq!(counts, [None, Some(10), Some(11), Some(11), Some(13), Some(94), Some(94), Some(963)]);
+    assert_eq!(ridge, [None, Some(10), Some(11), Some(11), Some(13), Some(94), Some(94), Some(963)]);
+    assert_eq!((svr[5], svr[7]), (Some(94), Some(94)), "nu-SVR is trained on a hundred at most");
 }
 
 #[test]
@@ -133,7 +135,7 @@ fn hyperparameters_and_system_metrics_are_seen_where_the_curve_says_nothing() {
     for (by, field) in fields.iter_mut().enumerate() {
         TOPS.iter().enumerate().for_each(|(i, top)| parameter(field, i, *top, by));
         let trials = complete(field, place);
-        let model = |sight| Model::train(&trials[1..], place, Method::Chosen, sight).expect("it learns");
+        let model = |sight| Model::train(&trials[1..], place, PredictionDialect::Ridge, sight).expect("it learns");
         let miss = |sight| (model(sight).predict(trials[0]).0 - TOPS[0]).abs();
         let (with, without) =
             if by == 0 { (Sight::Parameters, Sight::System) } else { (Sight::System, Sight::Parameters) };
