@@ -1,70 +1,21 @@
 //! What rules that look ahead save and lose on recorded curves, and what a decision costs.
 //!
-//! `cargo bench --bench lookahead -- [FOLDER] [--permutations N] [--only NAME] [--calibration]`: FOLDER holds the corpora (default
-//! `../shared/curves`). 100 trials drawn at random, one worker, one after the other; speed-up is the recorded steps over those
+//! `cargo bench --bench lookahead -- [FOLDER] [--permutations N] [--only NAME]`: FOLDER holds the corpora (default
+//! `../shared/curves`). Other figures: `--calibration` (kind `curve`), `--accuracy` (kind `prediction`), `--system FILE` (what
+//! early system metrics add; FILE from `benches/system_metrics.py`), `--cost`.
+//! 100 trials drawn at random, one worker, one after the other; speed-up is the recorded steps over those
 //! that were done, kept how often the best of the hundred survives, regret how much worse the best survivor is.
 
-use std::collections::BTreeMap;
-use std::io::Read;
+mod accuracy;
+mod corpus;
+
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use earlystop::model::{Mode, RunId};
-use earlystop::stopper::{Case, Curve, CurveFit, End, Field, Method, Peer, Prediction, Sight, Stopper, Verdict};
-
-/// A recorded trial; values turned so that higher is better.
-struct Trial {
-    values: Vec<f64>,
-    params: Arc<BTreeMap<String, String>>,
-}
-
-struct Corpus {
-    name: &'static str,
-    mode: Mode,
-    trials: Vec<Trial>,
-}
-
-impl Corpus {
-    fn length(&self) -> usize {
-        self.trials[0].values.len()
-    }
-
-    /// Columns that begin with `prefix`, from the first trained step on.
-    fn read(folder: &Path, name: &'static str, prefix: &str, mode: Mode) -> Option<Corpus> {
-        let file = std::fs::File::open(folder.join(format!("{name}.csv.gz"))).ok()?;
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(file).read_to_string(&mut text).expect("gzip");
-        let mut lines = text.lines();
-        let head: Vec<&str> = lines.next().expect("a head").split(',').collect();
-        let step = |column: &str| column.strip_prefix(prefix).and_then(|n| n.parse::<u32>().ok());
-        let sign = if mode == Mode::Max { 1.0 } else { -1.0 };
-        let row = |line: &str| {
-            let cells = cells(line);
-            let values = head.iter().zip(&cells).filter(|(column, _)| step(column).is_some_and(|n| n > 0));
-            let params = head.iter().zip(&cells).filter(|(column, _)| step(column).is_none() && **column != "net");
-            Trial {
-                values: values.map(|(_, cell)| sign * cell.parse().unwrap_or(f64::NAN)).collect(),
-                params: Arc::new(params.map(|(name, cell)| ((*name).into(), cell.clone())).collect()),
-            }
-        };
-        Some(Corpus { name, mode, trials: lines.map(row).collect() })
-    }
-}
-
-/// The cells of a line of CSV; a quoted one may hold commas.
-fn cells(line: &str) -> Vec<String> {
-    let (mut cells, mut quoted) = (vec![String::new()], false);
-    for c in line.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => cells.push(String::new()),
-            _ => cells.last_mut().expect("one at least").push(c),
-        }
-    }
-    cells
-}
+use corpus::Corpus;
+use earlystop::model::{Mode, PredictionDialect, RunId};
+use earlystop::stopper::{Case, CurveFit, End, Field, Peer, Prediction, Sight, Stopper, Verdict};
 
 /// Splitmix64: the draws are the same everywhere.
 struct Draw(u64);
@@ -76,6 +27,10 @@ impl Draw {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) % bound as u64) as usize
+    }
+
+    fn one(&mut self) -> f64 {
+        self.below(1 << 53) as f64 / (1u64 << 53) as f64
     }
 
     fn sample(&mut self, of: usize, count: usize) -> Vec<usize> {
@@ -162,56 +117,21 @@ struct Rule {
 fn rules() -> Vec<Rule> {
     let mut rules = Vec::new();
     for p in [0.05, 0.2] {
-        for grace in [0.1, 0.2, 0.3, 0.5] {
+        for grace in [0.2, 0.3, 0.5] {
             let name = format!("curve p {p} grace {grace}");
             rules.push(Rule { name, grace: Some(grace), make: Box::new(move || Box::new(CurveFit::new(p))) });
         }
     }
-    let methods = [("ridge", Method::Ridge), ("nu-svr", Method::NuSvr), ("chosen", Method::Chosen)];
-    for (method_name, method) in methods {
-        for train in [10, 20, 40] {
-            for grace in [0.1, 0.2, 0.3, 0.5] {
-                let name = format!("prediction {method_name} {train} grace {grace}");
-                let make =
-                    move || Box::new(Prediction::with(0.95, train, method, Sight::Parameters)) as Box<dyn Stopper>;
+    for dialect in PredictionDialect::ALL {
+        for train in [10, 20] {
+            for (delta, grace) in [0.95, 0.99].iter().flat_map(|delta| [0.2, 0.3, 0.5].map(|grace| (*delta, grace))) {
+                let name = format!("{} train {train} delta {delta} grace {grace}", dialect.as_str());
+                let make = move || Box::new(Prediction::new(delta, train, dialect, Sight::All)) as Box<dyn Stopper>;
                 rules.push(Rule { name, grace: Some(grace), make: Box::new(make) });
             }
         }
     }
     rules
-}
-
-/// How forecasts of kind `curve` come out: the share of trials whose end lies below a quantile of what was forecast.
-fn calibration(corpora: &[Corpus]) {
-    println!("| corpus | known | below 5 % | 50 % | 95 % | median error | of the last value | ms |");
-    for corpus in corpora {
-        for share in [0.2, 0.3, 0.5, 0.7, 0.9] {
-            let (mut places, mut errors, mut stays) = (Vec::new(), Vec::new(), Vec::new());
-            let begun = Instant::now();
-            for Trial { values, .. } in &corpus.trials {
-                let known = (share * values.len() as f64).round() as usize;
-                let mut curve = Curve::default();
-                values[..known].iter().enumerate().for_each(|(i, v)| _ = curve.push(i as f64 + 1.0, *v));
-                let Some(forecast) = CurveFit::forecast(&curve, values.len() as f64) else { continue };
-                let came = values[values.len() - 1];
-                places.push(1.0 - forecast.above(came));
-                errors.push((forecast.mean - came).abs());
-                stays.push((values[known - 1] - came).abs());
-            }
-            let count = places.len() as f64;
-            let below = |level: f64| places.iter().filter(|place| **place < level).count() as f64 / count;
-            let ms = begun.elapsed().as_secs_f64() * 1e3 / count;
-            let (low, middle, high) = (below(0.05), below(0.5), below(0.95));
-            let (error, stay) = (median(errors), median(stays));
-            let name = corpus.name;
-            println!("| {name} | {share} | {low:.3} | {middle:.3} | {high:.3} | {error:.4} | {stay:.4} | {ms:.2} |");
-        }
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn main() {
@@ -220,6 +140,13 @@ fn main() {
     let permutations = after("--permutations").and_then(|n| n.parse().ok()).unwrap_or(100);
     let only = after("--only").cloned().unwrap_or_default();
     let folder = args.first().filter(|arg| !arg.starts_with("--")).map_or("../shared/curves".into(), PathBuf::from);
+    if let Some(file) = after("--system") {
+        let corpus = Corpus::recorded(Path::new(file)).expect("a file of benches/system_metrics.py");
+        return accuracy::sights(&corpus);
+    }
+    if args.iter().any(|arg| arg == "--cost") {
+        return accuracy::cost();
+    }
     let corpora = [
         ("metaqnn_cifar10", "acc_", Mode::Max),
         ("deep_resnets_cifar10", "acc_", Mode::Max),
@@ -232,10 +159,13 @@ fn main() {
         return;
     }
     if args.iter().any(|arg| arg == "--calibration") {
-        return calibration(&corpora);
+        return accuracy::calibration(&corpora);
+    }
+    if args.iter().any(|arg| arg == "--accuracy") {
+        return accuracy::table(&corpora);
     }
     for rule in rules().iter().filter(|rule| rule.name.contains(&only)) {
-        print!("{:28}", rule.name);
+        print!("{:36}", rule.name);
         for corpus in &corpora {
             let all = permute(corpus, rule, permutations);
             let mean = |of: &dyn Fn(&Outcome) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
