@@ -297,7 +297,8 @@ fn a_rule_that_learns_of_the_others_says_the_same_when_it_begins_anew() {
         }
         let start = |scene: &mut Scene| Client::new(scene, n.into(), &format!("t{n}"), TrialSpec::default());
         let (client, other) = (start(&mut kept), start(&mut anew));
-        [&mut kept, &mut anew].map(|scene| scene.ticks(2, &[]));
+        kept.ticks(2, &[]);
+        anew.ticks(2, &[]);
         for step in 1..=10 {
             let height = 0.1 * f64::from((n * 37) % 11) + 0.001 * f64::from(n % 7);
             let report = [("acc", height * (1.0 - (-(step as f64) / 5.0).exp()))];

@@ -99,7 +99,7 @@ impl Link {
         let (n, m) = (n as f64, columns.len());
         let design = Design { rows, columns, k };
         let (means, middle) = design.means();
-        let slopes = solve(design.products(&means, middle), m, 1.0 + PRIOR / n);
+        let slopes = solve(design.products(&means, middle), m, 1.0 + PRIOR / n, design.rounding());
         let mut errors: Vec<f64> = (design.rows.iter())
             .map(|row| {
                 (0..m).fold(row.values[k] - row.values[k - 1] - middle, |e, i| {
@@ -142,6 +142,11 @@ impl Design<'_> {
         row.values[self.k] - row.values[self.k - 1]
     }
 
+    /// Sums of squares below this come from the last digits of the values.
+    fn rounding(&self) -> f64 {
+        1e-20 * self.rows.iter().map(|row| row.values[self.k - 1].powi(2)).sum::<f64>()
+    }
+
     fn means(&self) -> ([f64; MOST], f64) {
         let (n, mut means, mut middle) = (self.rows.len() as f64, [0.0; MOST], 0.0);
         for row in &self.rows {
@@ -168,11 +173,12 @@ impl Design<'_> {
     }
 }
 
-/// Slopes by elimination; the diagonal is lengthened by `ridge`. A predictor that never varies has none.
-fn solve(mut sums: [[f64; MOST + 1]; MOST], m: usize, ridge: f64) -> [f64; MOST] {
-    let lengths: [f64; MOST] = std::array::from_fn(|i| sums[i][i]);
+/// Slopes by elimination; the diagonal is lengthened by `ridge`. A predictor whose sum of squares is no more than `rounding`
+/// never varies, and has none.
+fn solve(mut sums: [[f64; MOST + 1]; MOST], m: usize, ridge: f64, rounding: f64) -> [f64; MOST] {
+    let least: [f64; MOST] = std::array::from_fn(|i| rounding.max(1e-12 * sums[i][i]));
     (0..m).for_each(|i| sums[i][i] *= ridge);
-    let is_flat = |sums: &[[f64; MOST + 1]; MOST], i: usize| sums[i][i] <= 1e-12 * lengths[i];
+    let is_flat = |sums: &[[f64; MOST + 1]; MOST], i: usize| sums[i][i] <= least[i];
     for i in 0..m {
         if is_flat(&sums, i) {
             continue;
@@ -188,4 +194,60 @@ fn solve(mut sums: [[f64; MOST + 1]; MOST], m: usize, ridge: f64) -> [f64; MOST]
         slopes[i] = if is_flat(&sums, i) { 0.0 } else { rest / sums[i][i] };
     }
     slopes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Complete trials with these values at the rungs and the end.
+    fn rows<const N: usize>(all: &[[f64; N]]) -> Vec<Row> {
+        let row = |given: &[f64; N]| {
+            let mut values = [f64::NAN; COLUMNS];
+            values[..N].copy_from_slice(given);
+            Row { unit: 0, values, first: 0, reached: N - 1, is_complete: true }
+        };
+        all.iter().map(row).collect()
+    }
+
+    #[test]
+    fn elimination_solves_and_leaves_out_what_never_varies() {
+        let sums = [[4.0, 2.0, 0.0, 10.0], [2.0, 3.0, 0.0, 11.0], [0.0; 4]];
+        let slopes = solve(sums, 3, 1.0, 0.0);
+        assert!((slopes[0] - 1.0).abs() < 1e-12 && (slopes[1] - 3.0).abs() < 1e-12 && slopes[2] == 0.0, "{slopes:?}");
+    }
+
+    #[test]
+    fn a_rung_that_always_gains_the_same_is_foretold_exactly() {
+        let all: Vec<[f64; 3]> = (0..20).map(|i| f64::from(i) / 10.0).map(|x| [x, x + 0.5, x + 0.75]).collect();
+        let forecast = Forecast::learn(&rows(&all), 2).expect("twenty trials");
+        for (rung, own, end) in [(0, [0.3, f64::NAN], 1.05), (1, [0.3, 0.9], 1.15)] {
+            let mut values = [f64::NAN; COLUMNS];
+            values[..2].copy_from_slice(&own);
+            assert!((forecast.mean(rung, &values) - end).abs() < 1e-9, "{rung}");
+        }
+        assert!(forecast.variances[..2].iter().all(|v| *v < 1e-20));
+    }
+
+    #[test]
+    fn stopped_trials_bias_nothing() {
+        // The end is twice the beginning; who began below 1 was stopped before it.
+        let all: Vec<[f64; 3]> = (1..=40).map(|i| f64::from(i) / 20.0).map(|x| [x, 1.5 * x, 2.0 * x]).collect();
+        let mut rows = rows(&all);
+        for row in rows.iter_mut().filter(|row| row.values[0] < 1.0) {
+            (row.is_complete, row.reached, row.values[2]) = (false, 2, f64::NAN);
+        }
+        let forecast = Forecast::learn(&rows, 2).expect("forty trials");
+        let mean = forecast.mean(0, &[0.5; COLUMNS]);
+        assert!((mean - 1.0).abs() < 0.1, "though every trial that is complete came to 2 or more: {mean}");
+        assert!(forecast.variances[0] >= forecast.variances[1]);
+    }
+
+    #[test]
+    fn a_link_takes_two_trials() {
+        let two = rows(&[[0.1, 0.2], [0.2, 0.4]]);
+        assert!(Forecast::learn(&two[..1], 1).is_none());
+        let forecast = Forecast::learn(&two, 1).expect("two");
+        assert!(forecast.is_finite() && forecast.shocks[0].len() == 2);
+    }
 }

@@ -94,3 +94,48 @@ fn least(price: f64, chance: &Chance, rungs: &Rungs) -> [f64; RUNGS] {
     }
     least
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::forecast::Forecast;
+    use super::super::past::{COLUMNS, Row};
+    use super::*;
+
+    /// Thirty complete trials whose forecasts are off by up to `noise`.
+    fn learned(noise: f64) -> (Chance, Rungs, Vec<Walk>) {
+        let rungs = Rungs::new(20.0, 1.0, true);
+        let row = |i: u32| {
+            let mut values = [f64::NAN; COLUMNS];
+            let off = |k: usize| noise * f64::from((i * 7 + k as u32 * 5) % 11) / 11.0;
+            values[..=RUNGS].iter_mut().enumerate().for_each(|(k, v)| *v = f64::from(i % 10) + off(k));
+            Row { unit: i as usize, values, first: 0, reached: RUNGS, is_complete: true }
+        };
+        let rows: Vec<Row> = (0..30).map(row).collect();
+        let best = rows.iter().map(|row| row.values[RUNGS]).fold(0.0, f64::max);
+        let forecast = Forecast::learn(&rows, RUNGS).expect("thirty trials");
+        let above = |row: &Row| std::array::from_fn(|rung| forecast.mean(rung, &row.values) - best);
+        let walks = rows.iter().map(|row| Walk { first: 0, reached: RUNGS, above: above(row) }).collect();
+        (Chance::new(&forecast, best), rungs, walks)
+    }
+
+    #[test]
+    fn the_higher_the_price_the_worse_a_forecast_may_be() {
+        let (chance, rungs, walks) = learned(3.0);
+        let prices: Vec<Price> = (0..PRICES).map(|n| Price::at(n, &chance, &rungs, &walks)).collect();
+        for pair in prices.windows(2) {
+            assert!((0..RUNGS).all(|rung| pair[1].least[rung] <= pair[0].least[rung]));
+            assert!(pair[1].hidden <= pair[0].hidden + 1e-12);
+        }
+        assert!(prices.iter().all(|price| price.least.iter().all(|least| least.is_finite())));
+    }
+
+    #[test]
+    fn it_is_the_lowest_that_keeps_to_the_budget() {
+        for noise in [0.1, 1.0, 3.0, 9.0] {
+            let (chance, rungs, walks) = learned(noise);
+            let fits = |n: &u32| Price::at(*n, &chance, &rungs, &walks).hidden <= BUDGET;
+            let lowest = (0..PRICES).find(fits).unwrap_or(PRICES - 1);
+            assert_eq!(Price::find(&chance, &rungs, &walks), Price::at(lowest, &chance, &rungs, &walks), "{noise}");
+        }
+    }
+}
