@@ -17,10 +17,11 @@ fi
 
 tests/tools.sh
 
-# The library, the program, the integration tests and the example's own tests; then the examples in the docs.
+# The library, the program, the integration tests and the example's own tests; then the examples in the docs. The benches
+# are compiled by clippy's --all-targets and run by `cargo bench`: unoptimized they take an hour and measure nothing.
 # A shell that starts this in the background, and nohup, have SIGINT or SIGHUP ignored, and a program cannot be interrupted by
 # what it was told to ignore: the tests are about signals, and begin with none ignored.
-env --default-signal cargo test --all-targets -- "$@"
+env --default-signal cargo test --lib --bins --tests --examples -- "$@"
 env --default-signal cargo test --doc -- "$@"
 
 # The Python client, where it has tests of its own.
