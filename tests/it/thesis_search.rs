@@ -74,6 +74,40 @@ fn a_search_that_was_killed_goes_on_and_loses_no_trial() {
     assert!(!other.status.success() && errors.contains("holds another search"), "{errors}");
 }
 
+#[test]
+fn a_share_of_the_rows_is_searched_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path();
+    fs::create_dir(out.join("run")).expect("the folder is ours");
+    let share = |out: &Path| {
+        let mut command = search(out);
+        command.args(["--share", "5%"]);
+        command
+    };
+    let done = share(out).output().expect("the example starts");
+    let (said, errors) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{said}{errors}");
+    let records = records(out);
+    assert!(records.values().flatten().all(|state| state == "completed"), "{records:?}");
+    // 5 % of 1007 rows; the configurations are those of a search of all rows, less those with larger batches.
+    let batch = |name: &str| name.split("-b").nth(1)?.split('-').next()?.parse::<u32>().ok();
+    assert!(records.keys().all(|name| batch(name).is_some_and(|size| size <= 32)), "{records:?}");
+    assert!(said.contains("red_wine: 5 % of the training rows, 50 a fold"), "{said}");
+    let kept = fs::read_to_string(out.join("search.txt")).expect("it was written");
+    assert!(kept.trim_end().ends_with(", share 0.05"), "{kept}");
+
+    let page = Command::new(example()).args(["report", "--out"]).arg(out).output().expect("the example starts");
+    assert!(page.status.success(), "{}", String::from_utf8_lossy(&page.stderr));
+    let trials = fs::read_to_string(out.join("report/trials.csv")).expect("the table is written");
+    let of_share = trials.lines().skip(1).filter(|line| line.starts_with("red_wine (5 % of the training rows),"));
+    assert_eq!(of_share.count(), records.len(), "the hello says the share: {trials}");
+
+    let whole = search(out).output().expect("the example starts");
+    assert!(!whole.status.success(), "a search of all rows is another one");
+    let wrong = search(out).args(["--share", "200%"]).output().expect("the example starts");
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("a share is 0.1% to 100%"));
+}
+
 /// `thesis quality` and `thesis parity` need no network for what the repository holds.
 #[test]
 fn quality_and_parity_run_without_a_network() {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use earlystop::journal::{Input, Reader};
 use earlystop::model::{ConnId, Event, Line, Mode, Moment, RunId, Said, Step, TreeSample, TrialView};
 
+use crate::search::share::Share;
+
 /// What a trial said of a stretch of its training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Window {
@@ -63,10 +65,16 @@ impl Run {
         self.view.params.get(name)?.parse().ok()
     }
 
-    /// Its data set's name for people: made-up data say so.
+    /// Its data set's name for people: made-up data say so, and so does a part of the rows.
     pub fn set(&self) -> String {
-        let name = self.view.experiment.as_str();
-        if self.label("synthetic") == "true" { format!("{name} (SYNTHETIC data)") } else { name.to_string() }
+        let mut name = self.view.experiment.to_string();
+        if self.label("synthetic") == "true" {
+            name += " (SYNTHETIC data)";
+        }
+        if let Ok(share) = self.label("share").parse::<Share>() {
+            name += &format!(" ({} of the training rows)", share.percent());
+        }
+        name
     }
 
     /// Its configuration.

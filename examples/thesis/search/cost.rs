@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let folder = arguments.out.join(FOLDER);
     fs::create_dir_all(&folder).map_err(|e| format!("cannot make the folder {}: {e}", folder.display()))?;
     let rows = folder.join("rows");
-    folds::prepare(&red_wine(), 42, &rows)?;
+    folds::prepare(&red_wine(), 42, None, &rows)?;
     command::note(&folder)?;
     let core = super::cores(Some(1))?[0];
     let state = folder.join("state");

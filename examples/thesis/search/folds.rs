@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::plan::{FOLDS, Fold};
+use super::share::Share;
 use super::shared::{self, Head, Mapped};
 use crate::data::Table;
 use crate::model::Task;
@@ -25,17 +26,20 @@ pub struct Prepared {
     pub task: Task,
     /// Rows to train on in the smallest fold.
     pub training: usize,
+    /// The same without a share.
+    pub whole: usize,
 }
 
-/// Writes the rows of all folds, each standardised by its own training rows; what an earlier run wrote stays.
-pub fn prepare(table: &Table, seed: u64, folder: &Path) -> Result<Prepared, Box<dyn Error>> {
+/// Writes the rows of all folds, each standardised by the rows it trains on; what an earlier run wrote stays. With a share,
+/// so many of a fold's training rows are left, while the rows that judge it are the same as without.
+pub fn prepare(table: &Table, seed: u64, share: Option<Share>, folder: &Path) -> Result<Prepared, Box<dyn Error>> {
     fs::create_dir_all(folder).map_err(|e| format!("cannot make the folder {}: {e}", folder.display()))?;
     let order = shuffled(table.rows(), seed);
     let (seen, test) = order.split_at(order.len() * SEEN_PERCENT / 100);
     if seen.len() < 2 * FOLDS {
         return Err(format!("{}: {} rows are too few for ten folds", table.name, table.rows()).into());
     }
-    let mut training = usize::MAX;
+    let (mut training, mut whole) = (usize::MAX, usize::MAX);
     for fold in (0..FOLDS).map(Fold::Without).chain([Fold::Whole]) {
         let (train, held_out) = match fold {
             Fold::Without(fold) => {
@@ -44,6 +48,8 @@ pub fn prepare(table: &Table, seed: u64, folder: &Path) -> Result<Prepared, Box<
             }
             Fold::Whole => (seen.to_vec(), test),
         };
+        whole = whole.min(train.len());
+        let train = share.map_or(train.clone(), |share| share.of(&train, seed, fold));
         training = training.min(train.len());
         let classes = match table.task {
             Task::Regression => None,
@@ -51,7 +57,7 @@ pub fn prepare(table: &Table, seed: u64, folder: &Path) -> Result<Prepared, Box<
         };
         let (features, synthetic) = (table.features(), table.synthetic);
         let (set, train_rows) = (table.name.clone(), train.len());
-        let head = Head { set, synthetic, classes, features, train: train_rows, held_out: held_out.len(), seed };
+        let head = Head { set, synthetic, classes, features, train: train_rows, held_out: held_out.len(), seed, share };
         let path = shared::path(folder, &table.name, &fold.name());
         if Mapped::open(&path).is_ok_and(|there| there.head == head) {
             continue;
@@ -59,7 +65,7 @@ pub fn prepare(table: &Table, seed: u64, folder: &Path) -> Result<Prepared, Box<
         let split = Split::of_rows(&table.data, &train, held_out);
         shared::write(&path, &head, &split).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
     }
-    Ok(Prepared { set: table.name.clone(), title: table.title(), task: table.task, training })
+    Ok(Prepared { set: table.name.clone(), title: table.title(), task: table.task, training, whole })
 }
 
 /// Places of one of ten nearly equal parts.
@@ -76,8 +82,8 @@ mod tests {
     fn each_row_is_held_out_once_and_test_rows_are_never_seen() {
         let folder = tempfile::tempdir().expect("a folder");
         let table = red_wine();
-        let prepared = prepare(&table, 7, folder.path()).expect("the folder is ours");
-        assert_eq!((prepared.training, prepared.task), (1007, Task::Regression));
+        let prepared = prepare(&table, 7, None, folder.path()).expect("the folder is ours");
+        assert_eq!((prepared.training, prepared.whole, prepared.task), (1007, 1007, Task::Regression));
         let open = |fold: Fold| Mapped::open(&shared::path(folder.path(), "red_wine", &fold.name())).expect("written");
         let whole = open(Fold::Whole);
         assert_eq!((whole.head.train, whole.head.held_out), (1119, 480));
@@ -91,5 +97,24 @@ mod tests {
         let x = whole.train();
         let mean = |feature: usize| x.x.iter().skip(feature).step_by(11).sum::<f64>() / 1119.0;
         assert!((0..11).all(|feature| mean(feature).abs() < 1e-9), "standardised by its own training rows");
+    }
+    #[test]
+    fn a_share_trains_on_fewer_rows_and_is_judged_by_the_same() {
+        let (whole, part) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let table = red_wine();
+        prepare(&table, 7, None, whole.path()).expect("the folder is ours");
+        let share = "10%".parse().expect("a share");
+        let prepared = prepare(&table, 7, Some(share), part.path()).expect("the folder is ours");
+        assert_eq!((prepared.training, prepared.whole), (101, 1007));
+        let mut means = Vec::new();
+        for fold in (0..FOLDS).map(Fold::Without).chain([Fold::Whole]) {
+            let open = |folder: &Path| Mapped::open(&shared::path(folder, "red_wine", &fold.name())).expect("written");
+            let (all, some) = (open(whole.path()), open(part.path()));
+            assert_eq!((some.head.share, all.head.share), (Some(share), None));
+            assert_eq!(some.held_out(usize::MAX).y, all.held_out(usize::MAX).y);
+            let x = some.train().x;
+            means.push(x.iter().step_by(11).sum::<f64>());
+        }
+        assert!(means.iter().all(|mean| mean.abs() < 1e-9), "standardised by the rows that are left: {means:?}");
     }
 }

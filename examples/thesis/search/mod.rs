@@ -1,6 +1,7 @@
 //! `thesis search`: a grid with ten-fold cross-validation, every trial a process of its own beside the sidecar.
 //!
-//! In reading order: [`plan`] says what is tried; [`folds`] splits the data into files that trials share ([`shared`]);
+//! In reading order: [`plan`] says what is tried, [`part`] how much of that; [`folds`] splits the data, or a [`share`] of
+//! them, into files that trials share ([`shared`]);
 //! [`worker`] is a trial's process (or another program's: [`trainer`]), pinned to a core ([`pin`]); [`runner`] starts them all and writes down what became of
 //! each ([`record`]); [`choose`] finds the winners; [`audit`] looks the journal through.
 //! [`prepared`] measures what comes before the trials, [`cost`] what the sidecar takes.
@@ -9,16 +10,17 @@ mod audit;
 pub mod choose;
 pub mod cost;
 mod folds;
+mod part;
 mod pin;
 pub mod plan;
 pub mod prepared;
 pub mod record;
 mod runner;
+pub mod share;
 mod shared;
 mod trainer;
 pub mod worker;
 
-use std::collections::HashSet;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,11 +30,12 @@ use crate::algorithm::Algorithm;
 use crate::data::Source;
 use crate::model::Task;
 use crate::sidecar::{Setup, Sidecar};
-use crate::split::shuffled;
 use folds::Prepared;
+use part::Part;
 use plan::{Configuration, FOLDS, Fold, Planned};
 use record::{Record, Records};
 use runner::Ground;
+use share::Share;
 use trainer::Trainer;
 use worker::Effort;
 
@@ -58,6 +61,9 @@ pub struct Arguments {
     /// Try only so many configurations of each set, drawn by the seed [default: the whole grid]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     configurations: Option<u32>,
+    /// Train on a part of each fold's rows, 10% or 0.1, drawn by the seed; the rows that judge stay the same [default: all]
+    #[arg(long, value_name = "SHARE")]
+    share: Option<Share>,
     /// Seed of the splits and of the order of trials
     #[arg(long, value_name = "N", default_value_t = 42)]
     seed: u64,
@@ -93,15 +99,19 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let prepared = sets
         .map(|set| {
             let table = prepared::measured(out, set, "load", || arguments.source.load(set))?;
-            prepared::measured(out, set, "preprocess", || folds::prepare(&table, arguments.seed, &rows))
+            prepared::measured(out, set, "preprocess", || {
+                folds::prepare(&table, arguments.seed, arguments.share, &rows)
+            })
         })
         .collect::<Result<Vec<Prepared>, _>>()?;
     let cores = cores(arguments.jobs)?;
     let sidecar = start_sidecar(arguments, &state)?;
     let (effort, trainer) = (arguments.effort, &arguments.trainer);
     let ground = Ground { sidecar: &sidecar, rows: &rows, effort, cores: &cores, trainer, records: &records };
-    let grid = |of: &Prepared| part(plan::grid(&of.set, of.task, of.training), arguments);
-    let grids: Vec<Vec<Configuration>> = prepared.iter().map(grid).collect();
+    let Arguments { configurations, seed, share, .. } = *arguments;
+    let (grids, said): (Vec<Vec<Configuration>>, Vec<Vec<String>>) =
+        prepared.iter().map(|of| Part { configurations, seed, share }.of(of)).unzip();
+    said.iter().flatten().for_each(|line| println!("{line}"));
     let planned: Vec<Planned> = grids.iter().flatten().flat_map(on_all_folds).collect();
     eprintln!("{} trials on {} cores. Metrics: {}/metrics", planned.len(), cores.len(), sidecar.http_address());
     let done = ground.run(&planned, there, arguments.seed)?;
@@ -114,15 +124,6 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     account(&planned, &all, &state, start)
 }
 
-/// The part of a grid that is asked for, in the grid's order.
-fn part(grid: Vec<Configuration>, arguments: &Arguments) -> Vec<Configuration> {
-    let Some(count) = arguments.configurations else { return grid };
-    let set = grid.first().map_or("", |one| one.set.as_str());
-    println!("{set}: {} of {} configurations", grid.len().min(count as usize), grid.len());
-    let drawn: HashSet<usize> = shuffled(grid.len(), arguments.seed).into_iter().take(count as usize).collect();
-    grid.into_iter().enumerate().filter(|(place, _)| drawn.contains(place)).map(|(_, one)| one).collect()
-}
-
 fn on_all_folds(configuration: &Configuration) -> impl Iterator<Item = Planned> {
     (0..FOLDS).map(|fold| Planned { configuration: configuration.clone(), fold: Fold::Without(fold) })
 }
@@ -130,12 +131,13 @@ fn on_all_folds(configuration: &Configuration) -> impl Iterator<Item = Planned> 
 /// Another run in the same folder has to be the same search.
 fn same_as_before(arguments: &Arguments, out: &Path) -> Result<PathBuf, String> {
     let now = format!(
-        "seed {}, {:?}, configurations {:?}, observe {}{}\n",
+        "seed {}, {:?}, configurations {:?}, observe {}{}{}\n",
         arguments.seed,
         arguments.effort,
         arguments.configurations,
         arguments.observe,
-        arguments.trainer.said()
+        arguments.trainer.said(),
+        arguments.share.map(|share| format!(", share {share}")).unwrap_or_default()
     );
     let file = out.join("search.txt");
     match fs::read_to_string(&file) {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
+use super::share::Share;
 use crate::model::{Rows, Task};
 use crate::split::Split;
 
@@ -16,7 +17,7 @@ use crate::split::Split;
 const HEAD: usize = 4096;
 
 /// What is in a file of rows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Head {
     /// The data set.
     pub set: String,
@@ -32,6 +33,9 @@ pub struct Head {
     pub held_out: usize,
     /// Seed of the split.
     pub seed: u64,
+    /// The share of the fold's training rows that these are; none where they are all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Share>,
 }
 
 impl Head {
@@ -139,6 +143,7 @@ mod tests {
             train: 1119,
             held_out: 480,
             seed: 3,
+            share: None,
         };
         write(&file, &head, &split).expect("the folder is ours");
         let mapped = Mapped::open(&file).expect("it was just written");

@@ -10,6 +10,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::pin;
 use super::plan::Configuration;
+use super::share::Share;
 use super::shared::Mapped;
 use crate::algorithm::Algorithm;
 use crate::model::{LinearModel, Rows, Sgd, Task};
@@ -141,6 +142,7 @@ struct Trial<'a> {
     of: &'a Arguments,
     set: &'a str,
     synthetic: bool,
+    share: Option<Share>,
     is_refit: bool,
     sgd: Sgd,
     model: LinearModel,
@@ -158,7 +160,8 @@ impl<'a> Trial<'a> {
         let model = sgd.new_model(mapped.head.features);
         let (set, synthetic, is_refit) = (mapped.head.set.as_str(), mapped.head.synthetic, of.fold == "refit");
         let held_out = mapped.held_out(if is_refit { usize::MAX } else { of.eval_rows });
-        Trial { of, set, synthetic, is_refit, sgd, model, train: mapped.train(), held_out, step: 0, samples: 0 }
+        let share = mapped.head.share;
+        Trial { of, set, synthetic, share, is_refit, sgd, model, train: mapped.train(), held_out, step: 0, samples: 0 }
     }
 
     fn configuration(&self) -> Configuration {
@@ -201,6 +204,7 @@ impl<'a> Trial<'a> {
         if self.synthetic {
             labels.insert("synthetic".into(), "true".into());
         }
+        labels.extend(self.share.map(|share| ("share".to_string(), share.to_string())));
         let spec = TrialSpec {
             trial: Some(Name::new(&self.name())?),
             experiment: Some(Name::new(self.set)?),

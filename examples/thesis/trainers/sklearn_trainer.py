@@ -100,6 +100,8 @@ def main():
     labels = {"dataset": head["set"], "algorithm": of.algorithm, "trainer": "sklearn"}
     if head["synthetic"]:
         labels["synthetic"] = "true"
+    if head.get("share"):
+        labels["share"] = str(head["share"])
     params = {"batch_size": str(of.batch_size), "learning_rate": of.learning_rate, "alpha": of.alpha}
     trial = Trial(f"{group}-{of.fold}", experiment=head["set"], labels=labels, params=params,
                   objective=(objective, "max" if head["classes"] else "min"), modes={"train_loss": "min"},
