@@ -18,10 +18,12 @@ mod process;
 mod progress;
 mod quality;
 mod report;
+mod runs;
 mod search;
 mod sidecar;
 mod speed;
 mod split;
+mod stats;
 mod table;
 mod trial;
 

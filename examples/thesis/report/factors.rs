@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::page::{Cell, Section, Table, significant};
 use super::plot::{Level, levels};
-use super::runs::Run;
-use super::stats::{by_chance, corrected_interval, interaction, main_effect, quantile};
+use crate::runs::Run;
 use crate::search::plan::FOLDS;
+use crate::stats::{by_chance, corrected_interval, interaction, main_effect, median, quantile};
 
 /// The hyperparameters.
 const FACTORS: [&str; 3] = ["batch_size", "learning_rate", "alpha"];
@@ -57,11 +57,39 @@ pub fn section(runs: &[Run]) -> Section {
     let plots = parts.iter().flat_map(plots).collect();
     let head =
         vec!["data set", "algorithm", "measure", "factor", "epsilon squared", "low", "high", "by chance", "folds"];
-    let rows = parts.iter().flat_map(rows).collect();
+    let rows: Vec<Vec<Cell>> = parts.iter().flat_map(rows).collect();
+    let answer = answer(&rows);
     let caption = "Share of the differences in rank that goes with each hyperparameter, and with each two.".into();
     let tables = vec![Table { name: "rq2_effects", caption, head, rows, shown: 120 }];
     let title = "RQ2: hyperparameters and the use of the system".into();
-    Section { title, words, plots, tables, ..Section::default() }
+    Section { title, answer, words, plots, tables, ..Section::default() }
+}
+
+/// Which hyperparameter goes with most, over all sets, algorithms and measures.
+fn answer(rows: &[Vec<Cell>]) -> String {
+    let mut largest: BTreeMap<[String; 3], (&'static str, f64)> = BTreeMap::new();
+    for row in rows {
+        let Some(factor) = FACTORS.into_iter().find(|factor| row[3] == Cell::text(*factor)) else { continue };
+        let Cell::Number(effect, _) = row[4] else { continue };
+        let best = largest.entry([0, 1, 2].map(|place| row[place].shown())).or_insert((factor, effect));
+        if effect > best.1 {
+            *best = (factor, effect);
+        }
+    }
+    let all = largest.len();
+    let mut counts = FACTORS.map(|factor| {
+        let of: Vec<f64> = largest.values().filter(|best| best.0 == factor).map(|best| best.1).collect();
+        (of.len(), factor, median(&of))
+    });
+    counts.sort_by_key(|count| std::cmp::Reverse(count.0));
+    match counts[0] {
+        (count, factor, Some(middle)) => format!(
+            "{factor} goes with more of the differences in the use of the system than any other hyperparameter in {count} of \
+             {all} comparisons (data set, algorithm, measure), and there with {:.0} % of them in the middle.",
+            100.0 * middle
+        ),
+        _ => "There are too few trials with different hyperparameters to compare.".into(),
+    }
 }
 
 fn parts(runs: &[Run]) -> Vec<Part<'_>> {

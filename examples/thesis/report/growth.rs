@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::page::{Cell, Section, Table};
 use super::plot::{Place, band};
-use super::runs::Run;
 use super::series::{Against, Measure, at_places, jumpiness, thinned};
-use super::stats::{holm, median, quantile, sign_test, slope_between};
+use crate::runs::{DIVERGED, Run};
+use crate::stats::{holm, median, quantile, sign_test, slope_between};
 
 /// A fold counts if the sidecar looked at it so often, and a configuration if so many folds count.
 const LOOKS: usize = 30;
@@ -38,8 +38,8 @@ pub fn section(runs: &[Run], controls: &[Run]) -> Section {
     let mut words = vec![
         format!(
             "{} of {} configurations have at least {FOLDS} folds with {LOOKS} system samples each. The others are too \
-             short to measure: their totals are in the table of trials. {} trials diverged (a loss that is no number, or \
-             ten times the first); they are counted in the table and left out of curves and slopes.",
+             short to measure: their totals are in the table of trials. {} trials diverged; they are counted in the table \
+             and left out of curves and slopes. {DIVERGED}",
             long.len(),
             groups.len(),
             groups.iter().map(|group| group.diverged).sum::<usize>()
@@ -55,14 +55,38 @@ pub fn section(runs: &[Run], controls: &[Run]) -> Section {
     if controls.is_empty() {
         words.push("The controls were not run: `-- control flat linear --out DIR` does it.".into());
     }
+    let answer = answer(&slopes, long.len(), groups.len());
     let tables = vec![slopes, jumps(&long, controls), short(&groups), curves];
     Section {
         title: "RQ1: memory, CPU and step time during training".into(),
+        answer,
         words,
         plots,
         tables,
         ..Section::default()
     }
+}
+
+/// How many of those measured change, by the bounds of their slopes.
+fn answer(slopes: &Table, measured: usize, all: usize) -> String {
+    if measured == 0 {
+        return format!("Too short to measure: none of {all} configurations was looked at often enough to say.");
+    }
+    let place = |head: &str| slopes.head.iter().position(|one| *one == head).expect("it is a column of this table");
+    let (measure, low, high) = (place("measure"), place("low"), place("high"));
+    let count = |of: Measure, holds: &dyn Fn(&Cell, &Cell) -> bool| {
+        let rows = slopes.rows.iter().filter(|row| row[measure] == Cell::text(of.title()));
+        rows.filter(|row| holds(&row[low], &row[high])).count()
+    };
+    let above = |low: &Cell, _: &Cell| matches!(low, Cell::Number(low, _) if *low > 0.0);
+    let below = |_: &Cell, high: &Cell| matches!(high, Cell::Number(high, _) if *high < 0.0);
+    let [memory, cpu, step] =
+        [Measure::Memory, Measure::Cpu, Measure::StepTime].map(|of| (count(of, &above), count(of, &below)));
+    format!(
+        "Memory grows in {} of {measured} configurations measured and shrinks in {}; CPU rises in {} and falls in {}; step \
+         time rises in {} and falls in {} (the 95 % interval of the slope lies on one side of zero).",
+        memory.0, memory.1, cpu.0, cpu.1, step.0, step.1
+    )
 }
 
 fn groups(runs: &[Run]) -> Vec<Group<'_>> {

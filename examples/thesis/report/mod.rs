@@ -9,18 +9,16 @@ mod outcomes;
 mod page;
 mod phases;
 mod plot;
-mod runs;
 mod series;
-mod stats;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use crate::command;
 use crate::control;
+use crate::runs::{self, Run};
 use crate::search::{cost, prepared, record};
 use page::{Cell, Section};
-use runs::Run;
 
 /// Write a page of what a search found and took: report.html, and its tables as CSV
 #[derive(Debug, clap::Args)]
@@ -85,23 +83,24 @@ fn source(folder: &Path, journal: &Path, dropped: u64) -> String {
     format!("Journal: {}{lacks}, made by: {made}. This page: {}", journal.display(), command::line())
 }
 
-/// The first table of each part, as far as it fits.
+/// The answer of each part, and the winners.
 fn summary(runs: &[Run], sections: &[Section]) {
     println!("{} trials.", runs.len());
     for section in sections {
-        let Some(table) = section.tables.first().filter(|table| !table.rows.is_empty()) else { continue };
-        println!("\n{}", section.title);
-        for row in table.rows.iter().take(SUMMARY) {
-            let cells = table.head.iter().zip(row).filter(|(_, cell)| **cell != Cell::None);
-            let cells: Vec<String> = cells.map(|(head, cell)| format!("{head} {}", cell.shown())).collect();
-            println!("  {}", cells.join(", "));
-        }
-        if table.rows.len() > SUMMARY {
-            println!("  and {} more", table.rows.len() - SUMMARY);
-        }
+        println!("{}", section.title);
+        println!("  {}", section.answer);
+    }
+    let Some(winners) = sections.iter().flat_map(|section| &section.tables).find(|table| table.name == "winners")
+    else {
+        return;
+    };
+    for row in winners.rows.iter().take(SUMMARY) {
+        let cells = winners.head.iter().zip(row).filter(|(_, cell)| **cell != Cell::None);
+        let cells: Vec<String> = cells.map(|(head, cell)| format!("{head} {}", cell.shown())).collect();
+        println!("  {}", cells.join(", "));
     }
     println!();
 }
 
-/// Rows of a table that the terminal shows.
+/// Winners that the terminal shows.
 const SUMMARY: usize = 8;

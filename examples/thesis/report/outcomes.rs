@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use clap::ValueEnum;
 
-use super::page::{Cell, Section, Table};
-use super::runs::Run;
-use super::stats::median;
+use super::page::{Cell, Section, Table, significant};
 use crate::algorithm::Algorithm;
 use crate::model::Task;
+use crate::runs::{DIVERGED, Run};
 use crate::search::choose::{self, Winner};
 use crate::search::plan::{Configuration, FOLDS};
 use crate::search::record::Record;
+use crate::stats::median;
 
 /// The table of winners, and that of all trials.
 pub fn section(runs: &[Run], records: &[Record]) -> Section {
@@ -44,12 +44,18 @@ pub fn section(runs: &[Run], records: &[Record]) -> Section {
     ];
     let winners = Table { name: "winners", caption, head, rows, shown: usize::MAX };
     let words = vec![
+        "The batch size in a winner's name is no finding about learning: partial_fit goes through the rows one by one, so \
+         that at equal epochs all batch sizes give the same weights but for rounding, and of equal ones the first of the \
+         grid wins. (A search with --steps ends them at different numbers of rows.)"
+            .to_string(),
+        DIVERGED.to_string(),
         "CPU is what the kernel told at each trial's end (wait4). Elapsed is the sum over trials, some of which ran side \
          by side."
             .to_string(),
     ];
     let title = "What was found, and what it took".to_string();
-    Section { title, words, tables: vec![winners, all(runs, records)], ..Section::default() }
+    let answer = answer(&parts, records);
+    Section { title, answer, words, tables: vec![winners, all(runs, records)], ..Section::default() }
 }
 
 /// The grid as far as it was tried, in its order: batch sizes up, learning rates and alphas down.
@@ -76,13 +82,41 @@ pub fn winner(of: &[&Run], records: &[Record]) -> Option<Winner> {
     choose::best(&configurations(of), records, task)
 }
 
+/// What the winner scored on the test rows, once.
+fn tested(set: &str, winner: &Winner, records: &[Record]) -> Option<f64> {
+    let refit = format!("{}-refit", winner.configuration.name());
+    records.iter().rev().find(|record| record.set == set && record.trial == refit).and_then(|record| record.score)
+}
+
+/// The best of each data set, whatever the algorithm.
+fn answer(parts: &BTreeMap<(String, String), Vec<&Run>>, records: &[Record]) -> String {
+    let mut best: BTreeMap<&str, (bool, &str, f64, Option<f64>)> = BTreeMap::new();
+    for ((set, algorithm), of) in parts {
+        let Some(winner) = winner(of, records) else { continue };
+        let lower = of[0].lower_is_better();
+        let better = |before: &(bool, &str, f64, Option<f64>)| (winner.mean < before.2) == lower;
+        if best.get(set.as_str()).is_none_or(better) {
+            let test = tested(of[0].view.experiment.as_str(), &winner, records);
+            best.insert(set, (lower, algorithm, winner.mean, test));
+        }
+    }
+    let said = best.iter().map(|(set, (lower, algorithm, mean, test))| {
+        let unit = if *lower { "an RMSE" } else { "an accuracy" };
+        let test = test.map_or(String::new(), |test| format!(", {} on the test rows", significant(test, 4)));
+        format!("on {set} {algorithm} with {unit} of {} in cross-validation{test}", significant(*mean, 4))
+    });
+    let said: Vec<String> = said.collect();
+    match said.len() {
+        0 => "No configuration completed all its folds, so there is no winner.".into(),
+        _ => format!("Best: {}.", said.join("; ")),
+    }
+}
+
 fn row(of: &[&Run], records: &[Record]) -> Vec<Cell> {
     let winner = winner(of, records);
     let name = winner.as_ref().map(|winner| winner.configuration.name());
     let is_winner = |run: &&&Run| name.as_deref() == Some(run.group()) && !run.is_refit();
-    let refit = name.as_ref().map(|name| format!("{name}-refit"));
-    let set = of[0].view.experiment.as_str();
-    let test = records.iter().rev().find(|r| r.set == set && Some(&r.trial) == refit.as_ref()).and_then(|r| r.score);
+    let test = winner.as_ref().and_then(|winner| tested(of[0].view.experiment.as_str(), winner, records));
     let edges = winner.as_ref().map(|winner| choose::edges(&winner.configuration).join(", "));
     let edges = edges.map(|edges| if edges.is_empty() { "no".to_string() } else { format!("yes: {edges}") });
     let throughput = |runs: Vec<&&Run>| median(&runs.iter().filter_map(|run| run.throughput()).collect::<Vec<_>>());

@@ -85,6 +85,8 @@ pub struct Table {
 pub struct Section {
     /// Its title.
     pub title: String,
+    /// The answer in one plain sentence, made of the data.
+    pub answer: String,
     /// Paragraphs.
     pub words: Vec<String>,
     /// Plots, as SVG.
@@ -100,6 +102,7 @@ const STYLE: &str = "
 body { margin: 0; background: #fff; color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 main { max-width: 72rem; margin: 0 auto; padding: 2rem 1.25rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .3rem; } p { margin: .35rem 0; max-width: 60rem; }
+.answer { font-size: 1.02rem; font-weight: 600; }
 .source, caption { color: var(--soft); font-size: .8rem; text-align: left; } .source { overflow-wrap: anywhere; }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem; } .plots svg { flex: 1 1 20rem; max-width: 24rem; min-width: 0; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; margin: .8rem 0; font-size: .8rem; }
@@ -109,21 +112,33 @@ th { color: var(--soft); } .right { text-align: right; font-variant-numeric: tab
   svg, tr { break-inside: avoid; } h2 { break-after: avoid; } }
 ";
 
-/// Writes `report.html` and every table into a folder.
+/// Writes `report.html`, every table as a file, and `sources.csv`: which journal and command each file comes from.
 pub fn write(folder: &Path, title: &str, sections: &[Section]) -> Result<(), Box<dyn Error>> {
     let cannot = |path: &Path, e: &dyn std::fmt::Display| format!("cannot write {}: {e}", path.display());
     fs::create_dir_all(folder).map_err(|e| cannot(folder, &e))?;
-    for table in sections.iter().flat_map(|section| &section.tables) {
-        let path = folder.join(format!("{}.csv", table.name));
-        let mut file = csv::Writer::from_path(&path).map_err(|e| cannot(&path, &e))?;
-        file.write_record(&table.head)?;
-        for row in &table.rows {
-            file.write_record(row.iter().map(Cell::exact))?;
-        }
-        file.flush()?;
+    let mut sources = Vec::new();
+    for (section, table) in sections.iter().flat_map(|section| section.tables.iter().map(move |table| (section, table)))
+    {
+        let name = format!("{}.csv", table.name);
+        let rows = table.rows.iter().map(|row| row.iter().map(Cell::exact).collect());
+        write_csv(&folder.join(&name), &table.head, rows)?;
+        sources.push(vec![name, section.title.clone(), section.source.clone()]);
     }
+    write_csv(&folder.join("sources.csv"), &["file", "section", "source"], sources.into_iter())?;
     let path = folder.join("report.html");
     Ok(fs::write(&path, render(title, sections)).map_err(|e| cannot(&path, &e))?)
+}
+
+fn write_csv<T: AsRef<str>>(path: &Path, head: &[T], rows: impl Iterator<Item = Vec<String>>) -> Result<(), String> {
+    let write = || -> Result<(), csv::Error> {
+        let mut file = csv::Writer::from_path(path)?;
+        file.write_record(head.iter().map(AsRef::as_ref))?;
+        for row in rows {
+            file.write_record(row)?;
+        }
+        Ok(file.flush()?)
+    };
+    write().map_err(|e| format!("cannot write {}: {e}", path.display()))
 }
 
 /// The whole page.
@@ -137,6 +152,9 @@ pub fn render(title: &str, sections: &[Section]) -> String {
     for section in sections {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "<section>\n<h2>{}</h2>", escape(&section.title));
+        if !section.answer.is_empty() {
+            let _ = writeln!(out, "<p class=\"answer\">{}</p>", escape(&section.answer));
+        }
         for words in &section.words {
             let _ = writeln!(out, "<p>{}</p>", escape(words));
         }
@@ -214,13 +232,18 @@ mod tests {
     fn the_page_shows_the_first_rows_and_the_file_has_all() {
         let rows = vec![vec![Cell::text("<b>"), Cell::number(Some(1.0 / 3.0))], vec![Cell::text("c"), Cell::None]];
         let table = Table { name: "t", caption: "C.".into(), head: vec!["name", "value"], rows, shown: 1 };
-        let section = Section { title: "S".into(), tables: vec![table], source: "J".into(), ..Section::default() };
+        let answer = "Yes.".into();
+        let section =
+            Section { title: "S".into(), answer, tables: vec![table], source: "J".into(), ..Section::default() };
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), "T", &[section]).expect("the folder is ours");
         let file = fs::read_to_string(folder.path().join("t.csv")).expect("written");
         assert_eq!(file, "name,value\n<b>,0.3333333333333333\nc,\n");
+        let sources = fs::read_to_string(folder.path().join("sources.csv")).expect("written");
+        assert_eq!(sources, "file,section,source\nt.csv,S,J\n");
         let page = fs::read_to_string(folder.path().join("report.html")).expect("written");
         assert!(page.contains("<td>&lt;b&gt;</td><td class=\"right\">0.3333</td>"), "{page}");
+        assert!(page.contains("<p class=\"answer\">Yes.</p>"), "{page}");
         assert!(page.contains("1 more rows are in the file.") && !page.contains("<td>c</td>"), "{page}");
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::page::{Cell, Section, Table};
-use super::runs::Run;
-use super::stats::{median, quantile, sign_test};
+use super::page::{Cell, Section, Table, significant};
+use crate::runs::Run;
 use crate::search::cost::Measured;
 use crate::search::prepared::Preparation;
+use crate::stats::{median, quantile, sign_test};
 
 /// Both tables.
 pub fn section(runs: &[Run], prepared: &[Preparation], cost: &[Measured]) -> Section {
@@ -16,12 +16,31 @@ pub fn section(runs: &[Run], prepared: &[Preparation], cost: &[Measured]) -> Sec
          them: sums over all trials, and the highest RSS - shared that it saw in that phase."
             .to_string(),
     ];
-    match own_cost(cost) {
+    let (own, phases) = (own_cost(cost), phases(runs, prepared));
+    let answer = answer(runs, own.as_deref());
+    match own {
         Some(said) => words.push(said),
         None => words.push("The sidecar's own cost was not measured: `-- cost --out DIR` does it.".into()),
     }
     let title = "Time and resource consumption by step, and the sidecar's own cost".into();
-    Section { title, words, tables: vec![phases(runs, prepared), pairs(cost)], ..Section::default() }
+    Section { title, answer, words, tables: vec![phases, pairs(cost)], ..Section::default() }
+}
+
+/// The share of training in what trials take; and the first sentence about the sidecar.
+fn answer(runs: &[Run], own: Option<&str>) -> String {
+    let phases = runs.iter().flat_map(|run| &run.view.progress.phases);
+    let (mut all, mut train) = (0.0, 0.0);
+    for (phase, used) in phases {
+        all += used.first;
+        train += if phase == "train" { used.first } else { 0.0 };
+    }
+    let share = if all > 0.0 {
+        format!("{:.0} % of the trials' {} s is training.", 100.0 * train / all, significant(all, 3))
+    } else {
+        "No trial said in which phase it was.".into()
+    };
+    let own = own.and_then(|own| own.split_once(':')).map(|(first, _)| format!(" {first}."));
+    share + own.as_deref().unwrap_or(" What the sidecar itself costs was not measured.")
 }
 
 /// What all trials used in a phase.
@@ -43,7 +62,8 @@ fn phases(runs: &[Run], prepared: &[Preparation]) -> Table {
         }
         seen.push((&of.set, &of.phase));
         let numbers = [of.seconds, of.cpu_seconds, of.resident_peak as f64 / 1_048_576.0];
-        let words = [Cell::text(&*of.set), Cell::text(&*of.phase), Cell::count(1)];
+        let title = runs.iter().find(|run| run.view.experiment.as_str() == of.set).map_or(of.set.clone(), Run::set);
+        let words = [Cell::text(title), Cell::text(&*of.phase), Cell::count(1)];
         rows.push(words.into_iter().chain(numbers.map(|number| Cell::number(Some(number)))).collect());
     }
     let mut sums: BTreeMap<(String, &str), Sum> = BTreeMap::new();

@@ -1,7 +1,7 @@
 //! What changes while a trial trains, as series of points.
 
-use super::runs::Run;
-use super::stats::median;
+use crate::runs::Run;
+use crate::stats::median;
 
 /// What is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

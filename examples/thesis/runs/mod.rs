@@ -1,9 +1,12 @@
 //! The trials of a journal with everything that was reported and measured of them.
 
+mod diverged;
+
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+pub use diverged::WORDS as DIVERGED;
 use earlystop::journal::{Input, Reader};
 use earlystop::model::{ConnId, Event, Line, Mode, Moment, RunId, Said, Step, TreeSample, TrialView};
 
@@ -22,8 +25,10 @@ pub struct Window {
     pub steps: u64,
     /// Seconds they took.
     pub seconds: f64,
-    /// Mean loss of the stretch.
-    pub loss: f64,
+    /// Mean loss of the stretch, where it said one.
+    pub loss: Option<f64>,
+    /// Highest loss of a step of it, where it said one.
+    pub worst: Option<f64>,
 }
 
 /// What the sidecar saw of a trial.
@@ -48,13 +53,21 @@ pub struct Run {
     pub windows: Vec<Window>,
     /// What was seen of it while it trained, in order.
     pub looks: Vec<Look>,
+    /// What it was judged by each time it said so, in order.
+    pub scores: Vec<f64>,
     /// Highest RSS - shared that was seen in each phase, bytes.
     pub peaks: BTreeMap<String, f64>,
     /// The phase it is in, as far as the journal is read.
     phase: String,
+    diverged: bool,
 }
 
 impl Run {
+    fn new(view: TrialView) -> Run {
+        let (windows, looks, scores, peaks, phase) = Default::default();
+        Run { view, windows, looks, scores, peaks, phase, diverged: false }
+    }
+
     /// A label, or nothing.
     pub fn label(&self, name: &str) -> &str {
         self.view.labels.get(name).map_or("", String::as_str)
@@ -124,10 +137,9 @@ impl Run {
         (steps > 0).then(|| self.trained() / steps as f64)
     }
 
-    /// Whether the loss became no number, or ten times the first.
+    /// Whether its loss or score is none that training comes back from: [`diverged::WORDS`] says what that is.
     pub fn diverged(&self) -> bool {
-        let Some(first) = self.windows.first().map(|window| window.loss) else { return false };
-        self.windows.iter().any(|window| !window.loss.is_finite() || window.loss > 10.0 * first)
+        self.diverged
     }
 }
 
@@ -150,10 +162,7 @@ pub fn read(journal: &Path) -> Result<Journal, Box<dyn Error>> {
     let reader = Reader::open(journal)?;
     let mut runs: HashMap<RunId, Run> = HashMap::new();
     for view in reader.heads()? {
-        runs.insert(
-            view.run,
-            Run { view, windows: Vec::new(), looks: Vec::new(), peaks: BTreeMap::new(), phase: String::new() },
-        );
+        runs.insert(view.run, Run::new(view));
     }
     let mut dropped = 0;
     let mut talking: HashMap<ConnId, RunId> = HashMap::new();
@@ -170,6 +179,9 @@ pub fn read(journal: &Path) -> Result<Journal, Box<dyn Error>> {
                     if let Some(run) = talking.get(&conn).and_then(|run| runs.get_mut(run)) {
                         let at = recorded.at.seconds_since(run.view.started);
                         run.windows.extend(window(at, &step));
+                        let objective = run.view.objective.as_ref().map(|objective| objective.metric.as_str());
+                        let said = step.metrics.iter().filter(|(name, _)| Some(name.as_str()) == objective);
+                        run.scores.extend(said.map(|(_, score)| *score));
                         run.phase = step.phase.clone().unwrap_or(std::mem::take(&mut run.phase));
                     }
                 }
@@ -187,14 +199,17 @@ pub fn read(journal: &Path) -> Result<Journal, Box<dyn Error>> {
             last.insert(name, run);
         }
     }
-    Ok(Journal { runs: last.into_values().collect(), dropped })
+    let mut runs: Vec<Run> = last.into_values().collect();
+    diverged::mark(&mut runs);
+    Ok(Journal { runs, dropped })
 }
 
 /// A report of steps; those of an evaluation carry none.
 fn window(at: f64, step: &Step) -> Option<Window> {
-    let loss = step.metrics.iter().find(|(name, _)| name == "train_loss").map_or(f64::NAN, |(_, loss)| *loss);
+    let metric = |wanted: &str| step.metrics.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
+    let (loss, worst) = (metric("train_loss"), metric("train_loss_max"));
     let (epoch, samples) = (step.epoch.unwrap_or(0.0), step.samples.unwrap_or(0));
-    Some(Window { at, epoch, samples, steps: step.n?, seconds: step.seconds?, loss })
+    Some(Window { at, epoch, samples, steps: step.n?, seconds: step.seconds?, loss, worst })
 }
 
 fn look(runs: &mut HashMap<RunId, Run>, at: Moment, tree: &TreeSample) {
