@@ -93,8 +93,12 @@ fn one(
     let path = shared::path(rows, "red_wine", "fold0");
     let steps = shared::Mapped::open(&path)?.head.train.div_ceil(BATCH) as u64 * u64::from(epochs);
     let fold = format!("pair{pair}");
-    let mut words =
-        worker::Arguments::of(&configuration, &path, &fold, &Effort { epochs, steps: None, eval_rows: 2000 });
+    let mut words = worker::Arguments::of(
+        &configuration,
+        &path,
+        &fold,
+        &Effort { epochs, steps: None, eval_rows: 2000, steps_a_report: None },
+    );
     words.push(format!("--core={core}"));
     // Nobody listens there: the trainer just trains.
     let nowhere = rows.join("no-sidecar.sock");

@@ -9,7 +9,7 @@
 mod audit;
 pub mod choose;
 pub mod cost;
-mod folds;
+pub mod folds;
 mod part;
 mod pin;
 pub mod plan;
@@ -17,7 +17,7 @@ pub mod prepared;
 pub mod record;
 mod runner;
 pub mod share;
-mod shared;
+pub mod shared;
 mod trainer;
 pub mod worker;
 
@@ -131,9 +131,9 @@ fn on_all_folds(configuration: &Configuration) -> impl Iterator<Item = Planned> 
 /// Another run in the same folder has to be the same search.
 fn same_as_before(arguments: &Arguments, out: &Path) -> Result<PathBuf, String> {
     let now = format!(
-        "seed {}, {:?}, configurations {:?}, observe {}{}{}\n",
+        "seed {}, {}, configurations {:?}, observe {}{}{}\n",
         arguments.seed,
-        arguments.effort,
+        arguments.effort.said(),
         arguments.configurations,
         arguments.observe,
         arguments.trainer.said(),
@@ -171,7 +171,7 @@ fn in_the_journal(there: Vec<Record>, state: &Path) -> Result<Vec<Record>, Box<d
 }
 
 /// The cores of the trials. This process and the sidecar in it keep to the one that is left, where one is.
-fn cores(jobs: Option<u16>) -> Result<Vec<usize>, Box<dyn Error>> {
+pub fn cores(jobs: Option<u16>) -> Result<Vec<usize>, Box<dyn Error>> {
     let all = pin::cores()?;
     let own = all.first().copied().ok_or("no core may be used")?;
     let free = if all.len() > 1 { &all[1..] } else { &all[..] };
