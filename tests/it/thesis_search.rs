@@ -14,7 +14,20 @@ use crate::thesis::example;
 /// A search of four configurations on ten folds of the red wine data, three steps each.
 fn search(out: &Path) -> Command {
     let mut command = Command::new(example());
-    command.args(["search", "red_wine", "--configurations", "4", "--steps", "3", "--jobs", "2", "--out"]).arg(out);
+    command.args([
+        "search",
+        "red_wine",
+        "--configurations",
+        "4",
+        "--steps",
+        "3",
+        "--jobs",
+        "2",
+        "--widen",
+        "0",
+        "--out",
+    ]);
+    command.arg(out);
     command.env("XDG_RUNTIME_DIR", out.join("run")).stderr(Stdio::piped()).stdout(Stdio::piped());
     command
 }
@@ -106,6 +119,46 @@ fn a_share_of_the_rows_is_searched_and_says_so() {
     assert!(!whole.status.success(), "a search of all rows is another one");
     let wrong = search(out).args(["--share", "200%"]).output().expect("the example starts");
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("a share is 0.1% to 100%"));
+}
+
+#[test]
+fn a_winner_on_the_edge_has_the_grid_widened() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path();
+    fs::create_dir(out.join("run")).expect("the folder is ours");
+    // In three steps the largest learning rate gets furthest: whatever is drawn, the best lies on an edge.
+    let narrow = search(out).output();
+    let said = String::from_utf8_lossy(&narrow.expect("the example starts").stdout).into_owned();
+    assert!(
+        said.contains("It lies on the grid's edge (") && said.contains("Batch size is no axis of learning"),
+        "{said}"
+    );
+    assert_eq!(records(out).len(), 41);
+
+    let wide = search(out).args(["--widen", "1"]).output().expect("the example starts");
+    let (said, errors) = (String::from_utf8_lossy(&wide.stdout), String::from_utf8_lossy(&wide.stderr));
+    assert!(wide.status.success(), "{said}{errors}");
+    assert!(said.contains("the best lies on the grid's edge (") && said.contains("Widened to "), "{said}");
+    let added: Vec<String> = fs::read_to_string(out.join("trials.jsonl"))
+        .expect("it was written")
+        .lines()
+        .filter(|line| line.contains("\"widened\":true"))
+        .map(str::to_string)
+        .collect();
+    let on_folds = added.iter().filter(|line| !line.contains("-refit\"")).count();
+    assert!(
+        on_folds > 0 && on_folds % 10 == 0 && said.contains(&format!("{on_folds} of the trials were added")),
+        "{said}"
+    );
+    let found = said.contains("It was found by widening; before, the best was linear_regression-b");
+
+    let page = Command::new(example()).args(["report", "--out"]).arg(out).output().expect("the example starts");
+    assert!(page.status.success(), "{}", String::from_utf8_lossy(&page.stderr));
+    let winners = fs::read_to_string(out.join("report/winners.csv")).expect("the table is written");
+    let row = winners.lines().nth(1).expect("a winner").to_string();
+    assert_eq!(row.matches("linear_regression-b").count(), 2, "the winner, and that of before: {row}");
+    let names: Vec<&str> = row.split(',').filter(|cell| cell.starts_with("linear_regression-b")).collect();
+    assert_eq!(names[0] != names[1], found, "{row}\n{said}");
 }
 
 /// `thesis quality` and `thesis parity` need no network for what the repository holds.

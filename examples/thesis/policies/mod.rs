@@ -18,6 +18,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use crate::progress::{Progress, Unit};
+use crate::search::axis::are_planned;
 use budget::Level;
 use ground::{Answer, Ground, Set};
 use learning::{Learned, RULES, Rule};
@@ -107,10 +108,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         arguments.live.iter().map(|name| find(name).ok_or_else(|| unknown(name))).collect::<Result<Vec<_>, _>>()?;
     std::fs::create_dir_all(&arguments.out)
         .map_err(|e| format!("cannot make the folder {}: {e}; --out names another", arguments.out.display()))?;
-    let live = Live { out: &arguments.out, search: &arguments.search };
+    // Widening follows the winners, and these depend on who was stopped: a record and a live search have to be the same grid.
+    let search: Vec<String> =
+        std::iter::once("--widen=0".to_string()).chain(arguments.search.iter().cloned()).collect();
+    let live = Live { out: &arguments.out, search: &search };
     let journal = arguments.journal.clone().map_or_else(|| live.record(), Ok)?;
     let ground = Ground::open(&journal)?;
-    let sets = ground.sets();
+    let mut sets = ground.sets();
+    for set in &mut sets {
+        // Of a journal whose search did widen, that came after the grid and changed nothing in it.
+        set.trials.retain(|view| are_planned(&view.params));
+    }
     if sets.is_empty() {
         return Err(format!("{} has no trial that came to its end", journal.display()).into());
     }

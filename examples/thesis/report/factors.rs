@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::page::{Cell, Section, Table, significant};
 use super::plot::{Level, levels};
 use crate::runs::Run;
+use crate::search::axis::are_planned;
 use crate::search::plan::FOLDS;
 use crate::stats::{by_chance, corrected_interval, interaction, main_effect, median, quantile};
 
@@ -49,7 +50,8 @@ pub fn section(runs: &[Run]) -> Section {
             "Effects are on ranks, fold by fold over the configurations: epsilon squared of Kruskal and Wallis for one \
              hyperparameter; for two, the share that both explain beyond the sum of each. Bounds are 95 % over the folds by \
              the corrected resampled variance (test over training rows 1/{}). `By chance` is what no effect at all would \
-             give. Diverged trials ({}) are left out. A factor with one value tells nothing and has no row.",
+             give. Diverged trials ({}) are left out. A factor with one value tells nothing and has no row. \
+             What the search added beyond the edge of the grid lies at one batch size and is left out.",
             FOLDS - 1,
             parts.iter().map(|part| part.diverged).sum::<usize>()
         ),
@@ -94,7 +96,8 @@ fn answer(rows: &[Vec<Cell>]) -> String {
 
 fn parts(runs: &[Run]) -> Vec<Part<'_>> {
     let mut parts: BTreeMap<(String, &str), Part<'_>> = BTreeMap::new();
-    for run in runs.iter().filter(|run| !run.is_refit()) {
+    // What widening added lies at one batch size only: there the factors would be mixed up with each other.
+    for run in runs.iter().filter(|run| !run.is_refit() && are_planned(&run.view.params)) {
         let (set, algorithm) = (run.set(), run.label("algorithm"));
         let part = parts.entry((set.clone(), algorithm));
         let part = part.or_insert_with(|| Part { set, algorithm, diverged: 0, runs: Vec::new() });

@@ -8,6 +8,7 @@ use super::page::{Cell, Section, Table, significant};
 use crate::algorithm::Algorithm;
 use crate::model::Task;
 use crate::runs::{DIVERGED, Run};
+use crate::search::axis::{Edge, edges, is_planned};
 use crate::search::choose::{self, Winner};
 use crate::search::plan::{Configuration, FOLDS};
 use crate::search::record::Record;
@@ -23,6 +24,8 @@ pub fn section(runs: &[Run], records: &[Record]) -> Section {
     let caption = format!(
         "The winner has the best mean score over {FOLDS} folds, each of which completed; the test rows were looked at \
          once, by the winner trained on all other rows. Scores of regressions are RMSE, of classifiers accuracy. \
+         Where the best lay on the grid's edge, the search went on beyond it (learning rate and alpha, at the winner's batch \
+         size; the batch size is no axis of learning), and the winner of the grid as it was planned stands beside it. \
          Samples a second: median over the trials. Totals are over all trials; memory is the highest RSS - shared."
     );
     let head = vec![
@@ -36,6 +39,8 @@ pub fn section(runs: &[Run], records: &[Record]) -> Section {
         "CV std",
         "test score",
         "on the grid's edge",
+        "winner before widening",
+        "its CV score",
         "winner samples/s",
         "all samples/s",
         "CPU s",
@@ -60,19 +65,20 @@ pub fn section(runs: &[Run], records: &[Record]) -> Section {
 
 /// The grid as far as it was tried, in its order: batch sizes up, learning rates and alphas down.
 pub fn configurations(runs: &[&Run]) -> Vec<Configuration> {
-    let configuration = |run: &&Run| {
-        let algorithm = Algorithm::from_str(run.label("algorithm"), false).ok()?;
-        let (batch_size, set) = (run.param("batch_size")? as usize, run.view.experiment.to_string());
-        let (learning_rate, alpha) = (run.param("learning_rate")?, run.param("alpha")?);
-        Some(Configuration { set, algorithm, batch_size, learning_rate, alpha })
-    };
-    let mut grid: Vec<Configuration> = runs.iter().filter_map(configuration).collect();
+    let mut grid: Vec<Configuration> = runs.iter().filter_map(|run| configuration(run)).collect();
     grid.sort_by(|a, b| {
         let sizes = a.batch_size.cmp(&b.batch_size);
         sizes.then(b.learning_rate.total_cmp(&a.learning_rate)).then(b.alpha.total_cmp(&a.alpha))
     });
     grid.dedup();
     grid
+}
+
+fn configuration(run: &Run) -> Option<Configuration> {
+    let algorithm = Algorithm::from_str(run.label("algorithm"), false).ok()?;
+    let (batch_size, set) = (run.param("batch_size")? as usize, run.view.experiment.to_string());
+    let (learning_rate, alpha) = (run.param("learning_rate")?, run.param("alpha")?);
+    Some(Configuration { set, algorithm, batch_size, learning_rate, alpha })
 }
 
 /// The winner of the trials of one set and algorithm.
@@ -112,13 +118,24 @@ fn answer(parts: &BTreeMap<(String, String), Vec<&Run>>, records: &[Record]) -> 
     }
 }
 
+/// The winner of the grid as it was planned, where widening went beyond it.
+fn before(of: &[&Run], records: &[Record]) -> Option<Winner> {
+    let planned: Vec<&Run> =
+        of.iter().filter(|run| configuration(run).is_some_and(|one| is_planned(&one))).copied().collect();
+    if planned.len() == of.len() { None } else { winner(&planned, records) }
+}
+
 fn row(of: &[&Run], records: &[Record]) -> Vec<Cell> {
     let winner = winner(of, records);
     let name = winner.as_ref().map(|winner| winner.configuration.name());
     let is_winner = |run: &&&Run| name.as_deref() == Some(run.group()) && !run.is_refit();
     let test = winner.as_ref().and_then(|winner| tested(of[0].view.experiment.as_str(), winner, records));
-    let edges = winner.as_ref().map(|winner| choose::edges(&winner.configuration).join(", "));
-    let edges = edges.map(|edges| if edges.is_empty() { "no".to_string() } else { format!("yes: {edges}") });
+    let edges = winner.as_ref().map(|winner| edges(&winner.configuration, &configurations(of)));
+    let edges = edges.map(|edges| match edges.iter().map(Edge::to_string).collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => "no".to_string(),
+        edges => format!("yes: {edges}"),
+    });
+    let before = before(of, records);
     let throughput = |runs: Vec<&&Run>| median(&runs.iter().filter_map(|run| run.throughput()).collect::<Vec<_>>());
     let sum = |what: fn(&Run) -> f64| Some(of.iter().map(|run| what(run)).sum::<f64>());
     let completed = of.iter().filter(|run| run.view.state == earlystop::model::TrialState::Completed).count();
@@ -133,6 +150,8 @@ fn row(of: &[&Run], records: &[Record]) -> Vec<Cell> {
         Cell::number(winner.as_ref().map(|winner| winner.deviation)),
         Cell::number(test),
         edges.map_or(Cell::None, Cell::text),
+        before.as_ref().map_or(Cell::None, |before| Cell::text(before.configuration.name())),
+        Cell::number(before.map(|before| before.mean)),
         Cell::number(throughput(of.iter().filter(is_winner).collect())),
         Cell::number(throughput(of.iter().collect())),
         Cell::number(sum(Run::cpu)),

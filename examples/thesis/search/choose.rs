@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::{ALPHAS, Configuration, FOLDS, LEARNING_RATES};
+use super::plan::{Configuration, FOLDS};
 use super::record::Record;
 use crate::model::Task;
 
@@ -48,19 +48,6 @@ pub fn best(grid: &[Configuration], records: &[Record], task: Task) -> Option<Wi
     winner
 }
 
-/// The axes on whose end a configuration lies, in words. The batch size is none: it changes nothing that is learned.
-pub fn edges(configuration: &Configuration) -> Vec<String> {
-    let is_end = |value: f64, axis: &[f64]| axis.first() == Some(&value) || axis.last() == Some(&value);
-    let mut edges = Vec::new();
-    if is_end(configuration.learning_rate, &LEARNING_RATES) {
-        edges.push(format!("learning rate {}", configuration.learning_rate));
-    }
-    if is_end(configuration.alpha, &ALPHAS) {
-        edges.push(format!("alpha {}", configuration.alpha));
-    }
-    edges
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +66,7 @@ mod tests {
             cpu_seconds: 0.0,
             elapsed_seconds: 0.0,
             memory_peak: None,
+            widened: false,
         }
     }
 
@@ -100,13 +88,5 @@ mod tests {
         assert_eq!(winner.configuration, grid[1]);
         assert!((winner.mean - 0.7).abs() < 1e-12 && winner.deviation < 1e-12);
         assert_eq!(best(&grid, &records, Task::Classes(2)).map(|w| w.configuration), Some(grid[0].clone()));
-    }
-
-    #[test]
-    fn edges_are_named() {
-        let grid = grid("red_wine", Task::Regression, 2);
-        let at = |learning_rate: f64, alpha: f64| edges(&Configuration { learning_rate, alpha, ..grid[0].clone() });
-        assert_eq!(at(0.01, 0.001), Vec::<String>::new());
-        assert_eq!(at(0.0001, 0.1), ["learning rate 0.0001", "alpha 0.1"]);
     }
 }

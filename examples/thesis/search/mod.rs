@@ -7,6 +7,7 @@
 //! [`prepared`] measures what comes before the trials, [`cost`] what the sidecar takes.
 
 mod audit;
+pub mod axis;
 pub mod choose;
 pub mod cost;
 pub mod folds;
@@ -19,6 +20,7 @@ mod runner;
 pub mod share;
 pub mod shared;
 mod trainer;
+mod widen;
 pub mod worker;
 
 use std::error::Error;
@@ -26,9 +28,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::algorithm::Algorithm;
 use crate::data::Source;
-use crate::model::Task;
 use crate::sidecar::{Setup, Sidecar};
 use folds::Prepared;
 use part::Part;
@@ -37,6 +37,7 @@ use record::{Record, Records};
 use runner::Ground;
 use share::Share;
 use trainer::Trainer;
+use widen::{Field, Found};
 use worker::Effort;
 
 /// Search a grid by ten-fold cross-validation, every trial a process of its own beside the sidecar
@@ -64,6 +65,9 @@ pub struct Arguments {
     /// Train on a part of each fold's rows, 10% or 0.1, drawn by the seed; the rows that judge stay the same [default: all]
     #[arg(long, value_name = "SHARE")]
     share: Option<Share>,
+    /// Where the best lies on the grid's edge (learning rate, alpha), try what lies beyond, at most so many times
+    #[arg(long, value_name = "N", default_value_t = 2, overrides_with = "widen", value_parser = clap::value_parser!(u32).range(..=9))]
+    widen: u32,
     /// Seed of the splits and of the order of trials
     #[arg(long, value_name = "N", default_value_t = 42)]
     seed: u64,
@@ -115,12 +119,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let planned: Vec<Planned> = grids.iter().flatten().flat_map(on_all_folds).collect();
     eprintln!("{} trials on {} cores. Metrics: {}/metrics", planned.len(), cores.len(), sidecar.http_address());
     let done = ground.run(&planned, there, arguments.seed)?;
-    let refits = winners(&prepared, &grids, &done);
-    let wanted: Vec<Planned> = refits.iter().map(|(_, refit)| refit.clone()).collect();
+    let mut fields: Vec<Field<'_>> = prepared.iter().zip(&grids).flat_map(|(of, grid)| Field::of(of, grid)).collect();
+    let (done, added) = widen::widen(&mut fields, arguments.widen, &ground, done, arguments.seed)?;
+    let found: Vec<Found> = fields.iter().filter_map(|field| field.found(&done)).collect();
+    let wanted: Vec<Planned> = found.iter().map(|found| found.refit.clone()).collect();
     let all = ground.run(&wanted, done, arguments.seed)?;
     sidecar.shutdown();
-    report(&refits, &all);
-    let planned: Vec<&Planned> = planned.iter().chain(&wanted).collect();
+    widen::tell(&found, &all);
+    if !added.is_empty() {
+        println!("{} of the trials were added by widening.", added.len());
+    }
+    let planned: Vec<&Planned> = planned.iter().chain(&added).chain(&wanted).collect();
     account(&planned, &all, &state, start)
 }
 
@@ -128,7 +137,7 @@ fn on_all_folds(configuration: &Configuration) -> impl Iterator<Item = Planned> 
     (0..FOLDS).map(|fold| Planned { configuration: configuration.clone(), fold: Fold::Without(fold) })
 }
 
-/// Another run in the same folder has to be the same search.
+/// Another run in the same folder has to be the same search. It may widen the grid further: that only adds trials.
 fn same_as_before(arguments: &Arguments, out: &Path) -> Result<PathBuf, String> {
     let now = format!(
         "seed {}, {}, configurations {:?}, observe {}{}{}\n",
@@ -190,42 +199,6 @@ fn start_sidecar(arguments: &Arguments, state: &Path) -> Result<Sidecar, Box<dyn
     };
     let interval_ns = arguments.interval_ms * earlystop::model::MILLI;
     Sidecar::start(&text, &path, Setup { state: Some(state), interval_ns, observe: arguments.observe })
-}
-
-/// For each set and algorithm the winner, as a line for people, and its last trial.
-fn winners(prepared: &[Prepared], grids: &[Vec<Configuration>], done: &[Record]) -> Vec<(String, Planned)> {
-    let mut refits = Vec::new();
-    for (of, grid) in prepared.iter().zip(grids) {
-        for algorithm in Algorithm::of(of.task) {
-            let grid: Vec<Configuration> = grid.iter().filter(|one| one.algorithm == *algorithm).cloned().collect();
-            let Some(winner) = choose::best(&grid, done, of.task) else {
-                println!("{}, {}: no configuration completed all folds", of.title, algorithm.as_str());
-                continue;
-            };
-            let word = if of.task == Task::Regression { "RMSE" } else { "accuracy" };
-            let edges = match choose::edges(&winner.configuration).join(" and ") {
-                edges if edges.is_empty() => String::new(),
-                edges => format!(" It lies on the grid's edge ({edges}): a wider grid may find better."),
-            };
-            let line = format!(
-                "{}, {}: {word} {:.4} (std {:.4}) over the folds.{edges}",
-                of.title,
-                winner.configuration.name(),
-                winner.mean,
-                winner.deviation
-            );
-            refits.push((line, Planned { configuration: winner.configuration, fold: Fold::Whole }));
-        }
-    }
-    refits
-}
-
-fn report(refits: &[(String, Planned)], all: &[Record]) {
-    for (line, refit) in refits {
-        let test = all.iter().rev().find(|r| r.set == refit.configuration.set && r.trial == refit.name());
-        let score = test.and_then(|record| record.score);
-        println!("{line} On the test rows: {}.", score.map_or("none".into(), |score| format!("{score:.4}")));
-    }
 }
 
 /// Says what the journal holds; an error if a trial is missing in it.

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use earlystop::model::{TrialState, TrialView};
 use serde::{Deserialize, Serialize};
 
+use super::axis::is_planned;
 use super::plan::Planned;
 
 /// One trial that has ended.
@@ -35,6 +36,9 @@ pub struct Record {
     pub elapsed_seconds: f64,
     /// Highest RSS - shared that the sidecar saw, bytes.
     pub memory_peak: Option<u64>,
+    /// Whether the grid did not hold its configuration as it was planned: widening came to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub widened: bool,
 }
 
 impl Record {
@@ -55,6 +59,7 @@ impl Record {
             elapsed_seconds: view.ended.map_or(0.0, |ended| ended.seconds_since(view.started)),
             // Of a trial that was over before the first look nothing is known; that is not nothing used.
             memory_peak: view.totals.memory_peak.filter(|peak| *peak > 0),
+            widened: !is_planned(&planned.configuration),
         }
     }
 
@@ -134,6 +139,7 @@ mod tests {
             cpu_seconds: 0.5,
             elapsed_seconds: 1.5,
             memory_peak: None,
+            widened: false,
         }
     }
 
