@@ -93,16 +93,8 @@ impl Sidecar {
 
     /// Tells how a trial's process ended, and gives the trial's record once it is closed.
     pub fn record_of(&self, experiment: &str, trial: &str, ended: Ended) -> io::Result<Arc<TrialView>> {
-        let until = Instant::now() + CLOSING;
-        let run = loop {
-            match self.find(experiment, trial) {
-                Some(view) => break view.run,
-                None if Instant::now() < until => thread::sleep(LOOK),
-                None => {
-                    return Err(io::Error::other(format!("{trial} ended ({:?}) and never said hello", ended.status)));
-                }
-            }
-        };
+        let missing = || format!("{trial} ended ({:?}) and never said hello", ended.status);
+        let run = self.wait_for(experiment, trial, |_| true, missing)?.run;
         let (status, usage) = (Some(ended.status), Some(ended.usage));
         self.daemon.exited(Exited { run, status, usage, oom: false });
         let used = ended.usage.user_seconds + ended.usage.system_seconds;
@@ -111,11 +103,36 @@ impl Sidecar {
             // Summed in another order the figures may differ in the last digit.
             !view.state.is_living() && cpu >= used - 1e-6
         };
+        self.wait_for(experiment, trial, closed, || not_closed(trial))
+    }
+
+    /// How often a trial was begun.
+    pub fn attempts(&self, experiment: &str, trial: &str) -> u32 {
+        self.find(experiment, trial).map_or(0, |view| view.attempt)
+    }
+
+    /// The record of a trial that is no child of this process, once it is closed: of the attempt after so many.
+    pub fn record_after(&self, attempts: u32, experiment: &str, trial: &str) -> io::Result<Arc<TrialView>> {
+        let missing = || format!("{trial} ended and never said hello");
+        self.wait_for(experiment, trial, |view| view.attempt > attempts, missing)?;
+        let closed = |view: &TrialView| view.attempt > attempts && !view.state.is_living();
+        self.wait_for(experiment, trial, closed, || not_closed(trial))
+    }
+
+    /// The last attempt of a trial as soon as it is as wanted; an error with these words if it does not become so.
+    fn wait_for(
+        &self,
+        experiment: &str,
+        trial: &str,
+        wanted: impl Fn(&TrialView) -> bool,
+        otherwise: impl Fn() -> String,
+    ) -> io::Result<Arc<TrialView>> {
+        let until = Instant::now() + CLOSING;
         loop {
-            match self.find(experiment, trial).filter(|view| closed(view)) {
+            match self.find(experiment, trial).filter(|view| wanted(view)) {
                 Some(view) => return Ok(view),
                 None if Instant::now() < until => thread::sleep(LOOK),
-                None => return Err(io::Error::other(format!("the record of {trial} is not closed after {CLOSING:?}"))),
+                None => return Err(io::Error::other(otherwise())),
             }
         }
     }
@@ -131,6 +148,10 @@ impl Sidecar {
     pub fn shutdown(self) {
         self.daemon.shutdown();
     }
+}
+
+fn not_closed(trial: &str) -> String {
+    format!("the record of {trial} is not closed after {CLOSING:?}")
 }
 
 /// What the meaning of the example's own policy depends on.

@@ -40,7 +40,7 @@ pub fn prepare(table: &Table, seed: u64, share: Option<Share>, folder: &Path) ->
         return Err(format!("{}: {} rows are too few for ten folds", table.name, table.rows()).into());
     }
     let (mut training, mut whole) = (usize::MAX, usize::MAX);
-    for fold in (0..FOLDS).map(Fold::Without).chain([Fold::Whole]) {
+    for fold in all() {
         let (train, held_out) = match fold {
             Fold::Without(fold) => {
                 let out = tenth(seen.len(), fold);
@@ -66,6 +66,11 @@ pub fn prepare(table: &Table, seed: u64, share: Option<Share>, folder: &Path) ->
         shared::write(&path, &head, &split).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
     }
     Ok(Prepared { set: table.name.clone(), title: table.title(), task: table.task, training, whole })
+}
+
+/// Every fold, and the whole.
+pub fn all() -> impl Iterator<Item = Fold> {
+    (0..FOLDS).map(Fold::Without).chain([Fold::Whole])
 }
 
 /// Places of one of ten nearly equal parts.
@@ -107,7 +112,7 @@ mod tests {
         let prepared = prepare(&table, 7, Some(share), part.path()).expect("the folder is ours");
         assert_eq!((prepared.training, prepared.whole), (101, 1007));
         let mut means = Vec::new();
-        for fold in (0..FOLDS).map(Fold::Without).chain([Fold::Whole]) {
+        for fold in all() {
             let open = |folder: &Path| Mapped::open(&shared::path(folder, "red_wine", &fold.name())).expect("written");
             let (all, some) = (open(whole.path()), open(part.path()));
             assert_eq!((some.head.share, all.head.share), (Some(share), None));

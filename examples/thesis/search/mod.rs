@@ -2,8 +2,8 @@
 //!
 //! In reading order: [`plan`] says what is tried, [`part`] how much of that; [`folds`] splits the data, or a [`share`] of
 //! them, into files that trials share ([`shared`]);
-//! [`worker`] is a trial's process (or another program's: [`trainer`]), pinned to a core ([`pin`]); [`runner`] starts them all and writes down what became of
-//! each ([`record`]); [`choose`] finds the winners; [`audit`] looks the journal through.
+//! [`worker`] is a trial's process (or another program's: [`trainer`]), pinned to a core ([`pin`]); [`runner`] has them all
+//! started by this program or by [`ray`] ([`hands`], [`orphans`]), and writes down what became of each ([`record`]); [`choose`] finds the winners; [`audit`] looks the journal through.
 //! [`prepared`] measures what comes before the trials, [`cost`] what the sidecar takes.
 
 mod audit;
@@ -11,15 +11,18 @@ pub mod axis;
 pub mod choose;
 pub mod cost;
 pub mod folds;
+mod hands;
+mod orphans;
 mod part;
 mod pin;
 pub mod plan;
 pub mod prepared;
+mod ray;
 pub mod record;
 mod runner;
 pub mod share;
 pub mod shared;
-mod trainer;
+pub mod trainer;
 mod widen;
 pub mod worker;
 
@@ -31,6 +34,7 @@ use std::time::Instant;
 use crate::data::Source;
 use crate::sidecar::{Setup, Sidecar};
 use folds::Prepared;
+use hands::Hands;
 use part::Part;
 use plan::{Configuration, FOLDS, Fold, Planned};
 use record::{Record, Records};
@@ -94,6 +98,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let out = arguments.out.as_path();
     fs::create_dir_all(out)
         .map_err(|e| format!("cannot make the folder {}: {e}; --out names another", out.display()))?;
+    arguments.trainer.check()?;
     let state = same_as_before(arguments, out)?;
     crate::command::note(out)?;
     let (records, there) = Records::open(&out.join("trials.jsonl"))?;
@@ -110,8 +115,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .collect::<Result<Vec<Prepared>, _>>()?;
     let cores = cores(arguments.jobs)?;
     let sidecar = start_sidecar(arguments, &state)?;
-    let (effort, trainer) = (arguments.effort, &arguments.trainer);
-    let ground = Ground { sidecar: &sidecar, rows: &rows, effort, cores: &cores, trainer, records: &records };
+    let files = prepared.iter().flat_map(|of| folds::all().map(|fold| shared::path(&rows, &of.set, &fold.name())));
+    let hands = Hands::new(&arguments.trainer, out, &files.collect::<Vec<_>>(), cores.len(), &sidecar)?;
+    let ground = Ground {
+        sidecar: &sidecar,
+        rows: &rows,
+        effort: arguments.effort,
+        cores: &cores,
+        hands: &hands,
+        records: &records,
+    };
     let Arguments { configurations, seed, share, .. } = *arguments;
     let (grids, said): (Vec<Vec<Configuration>>, Vec<Vec<String>>) =
         prepared.iter().map(|of| Part { configurations, seed, share }.of(of)).unzip();
@@ -124,6 +137,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let found: Vec<Found> = fields.iter().filter_map(|field| field.found(&done)).collect();
     let wanted: Vec<Planned> = found.iter().map(|found| found.refit.clone()).collect();
     let all = ground.run(&wanted, done, arguments.seed)?;
+    drop(hands);
     sidecar.shutdown();
     widen::tell(&found, &all);
     if !added.is_empty() {
@@ -145,7 +159,7 @@ fn same_as_before(arguments: &Arguments, out: &Path) -> Result<PathBuf, String> 
         arguments.effort.said(),
         arguments.configurations,
         arguments.observe,
-        arguments.trainer.said(),
+        arguments.trainer.kind.said(),
         arguments.share.map(|share| format!(", share {share}")).unwrap_or_default()
     );
     let file = out.join("search.txt");

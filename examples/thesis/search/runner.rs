@@ -7,12 +7,11 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use super::hands::Hands;
 use super::plan::Planned;
 use super::record::{Record, Records};
 use super::shared;
-use super::trainer::Trainer;
 use super::worker::{Arguments, Effort};
-use crate::process::Trial;
 use crate::progress::{Progress, Unit};
 use crate::sidecar::Sidecar;
 use crate::split::shuffled;
@@ -27,8 +26,8 @@ pub struct Ground<'a> {
     pub effort: Effort,
     /// The cores of the trials; a trial at a time on each.
     pub cores: &'a [usize],
-    /// What trains.
-    pub trainer: &'a Trainer,
+    /// Who starts them.
+    pub hands: &'a Hands<'a>,
     /// Where they are written down.
     pub records: &'a Records,
 }
@@ -78,8 +77,7 @@ impl Ground<'_> {
         let rows = shared::path(self.rows, set, &fold);
         let mut arguments = Arguments::of(&planned.configuration, &rows, &fold, &self.effort);
         arguments.push(format!("--core={core}"));
-        let ended = Trial::spawn(self.trainer.command(&arguments)?, self.sidecar.socket())?.wait()?;
-        let view = self.sidecar.record_of(set, &planned.name(), ended)?;
+        let view = self.hands.run(&arguments, set, &planned.name(), self.sidecar)?;
         Ok(Record::of(planned, &view))
     }
 }

@@ -2,11 +2,14 @@
 
     python3 -m venv V && V/bin/pip install -r examples/thesis/trainers/requirements.txt ./python
     cargo run --release --example thesis -- search --trainer sklearn --python V/bin/python --configurations 5
+
+`ray_trainer.py` runs the same training in Ray's processes.
 """
 
 import argparse
 import ctypes
 import json
+import math
 import os
 import pathlib
 import signal
@@ -18,7 +21,7 @@ WELCOME = 5.0
 LOSSES = {"linear_regression": "squared_error", "logistic_regression": "log_loss", "linear_svm": "hinge"}
 
 
-def arguments():
+def arguments(words=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=pathlib.Path, required=True)
     parser.add_argument("--algorithm", choices=LOSSES, required=True)
@@ -31,111 +34,205 @@ def arguments():
     parser.add_argument("--eval-rows", type=int, required=True)
     parser.add_argument("--fold", required=True)
     parser.add_argument("--core", type=int)
-    return parser.parse_args()
+    parser.add_argument("--says", choices=("all", "hello"), default="all")
+    parser.add_argument("--mlflow", metavar="URI", help="log to this store too")
+    return parser.parse_args(words)
 
 
-def mapped(path, eval_rows):
-    """What is in a file of rows: its head, rows to train on, rows to judge by. The pages are shared with other trials."""
+def pin(core):
+    """Keeps this process on a core, whatever threads it has begun already."""
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            os.sched_setaffinity(int(thread), {core})
+        except ProcessLookupError:
+            pass  # it ended meanwhile
+
+
+def mapped(path):
+    """What is in a file of rows: its head, and the numbers. The pages are shared with other trials."""
+    import numpy
+
     with open(path, "rb") as file:
         head = json.loads(file.read(HEAD))
-    numbers = numpy.memmap(path, dtype=numpy.float64, mode="r", offset=HEAD)
-    parts, at = [], 0
+    return head, numpy.memmap(path, dtype=numpy.float64, mode="r", offset=HEAD)
+
+
+def parts(head, numbers, eval_rows):
+    """Rows to train on, and so many rows to judge by: views, no copies."""
+    found, at = [], 0
     for rows in (head["train"], head["held_out"]):
         x = numbers[at:at + rows * head["features"]].reshape(rows, head["features"])
         at += x.size
-        parts += [x, numbers[at:at + rows]]
+        found += [x, numbers[at:at + rows]]
         at += rows
     if at != numbers.size:
-        raise SystemExit(f"{path} does not hold what its head says")
-    x, y, held_x, held_y = parts
-    return head, x, y, held_x[:eval_rows], held_y[:eval_rows]
-
-
-def loss_of(loss, p, y):
-    """Mean over the rows, summed over the classes."""
-    if loss == "squared_error":
-        return float(numpy.mean(0.5 * (p - y) ** 2))
-    z = p * y
-    each = numpy.maximum(0, 1 - z) if loss == "hinge" else numpy.logaddexp(0, -z)
-    return float(each.reshape(len(each), -1).sum(axis=1).mean())
+        raise SystemExit(f"the rows of {head['set']} are not as many as their head says")
+    x, y, held_x, held_y = found
+    return x, y, held_x[:eval_rows], held_y[:eval_rows]
 
 
 class Model:
     """scikit-learn's model: the same updates as `model/sgd.rs`, in the order of the rows."""
 
     def __init__(self, of, head):
+        import numpy
+        from sklearn.linear_model import SGDClassifier, SGDRegressor
+
+        self.numpy = numpy
         self.classes, self.loss = head["classes"], LOSSES[of.algorithm]
         make = SGDClassifier if self.classes else SGDRegressor
         self.sgd = make(loss=self.loss, penalty="l2", alpha=float(of.alpha), learning_rate="constant",
                         eta0=float(of.learning_rate), shuffle=False, average=False)
         self.more = {"classes": numpy.arange(self.classes, dtype=float)} if self.classes else {}
-        self.fitted = False
+        self.fitted, self.overflown = False, False
 
     def fit(self, x, y):
         """One step; gives the loss before it."""
+        numpy = self.numpy
         outputs = self.sgd.decision_function if self.classes else self.sgd.predict
         width = self.classes if self.classes and self.classes > 2 else None
         p = outputs(x) if self.fitted else numpy.zeros((len(x), width) if width else len(x))
         sides = y
         if self.classes:
             sides = numpy.where(y[:, None] == self.more["classes"], 1, -1) if width else numpy.where(y == 1, 1, -1)
-        self.sgd.partial_fit(x, y, **self.more)
+        try:
+            self.sgd.partial_fit(x, y, **self.more)
+        except ValueError as error:
+            if "overflow" not in str(error):
+                raise
+            self.overflown = True  # scikit-learn goes no further once a weight is no finite number
+            return math.nan
         self.fitted = True
-        return loss_of(self.loss, p, sides)
+        return self.mean_loss(p, sides)
+
+    def mean_loss(self, p, y):
+        """Mean over the rows, summed over the classes."""
+        numpy = self.numpy
+        if self.loss == "squared_error":
+            return float(numpy.mean(0.5 * (p - y) ** 2))
+        z = p * y
+        each = numpy.maximum(0, 1 - z) if self.loss == "hinge" else numpy.logaddexp(0, -z)
+        return float(each.reshape(len(each), -1).sum(axis=1).mean())
 
     def score(self, x, y):
+        if self.overflown:
+            return math.nan
         p = self.sgd.predict(x)
-        return float(numpy.mean(p == y)) if self.classes else float(numpy.sqrt(numpy.mean((p - y) ** 2)))
+        return float(self.numpy.mean(p == y)) if self.classes else float(self.numpy.sqrt(self.numpy.mean((p - y) ** 2)))
+
+
+class Training:
+    """A training run: tells the sidecar of itself, and others who want to hear."""
+
+    def __init__(self, of, head, numbers, trainer):
+        from earlystop import Trial
+
+        self.of, self.refit = of, of.fold == "refit"
+        self.x, self.y, *self.held_out = parts(head, numbers, None if self.refit else of.eval_rows)
+        self.model = Model(of, head)
+        self.objective = ("test_" if self.refit else "val_") + ("accuracy" if head["classes"] else "rmse")
+        self.mode = "max" if head["classes"] else "min"
+        self.group = f"{of.algorithm}-b{of.batch_size}-lr{of.learning_rate}-a{of.alpha}"
+        self.name, self.set = f"{self.group}-{of.fold}", head["set"]
+        self.an_epoch = -(-len(self.y) // of.batch_size)
+        self.total = min(self.an_epoch * of.epochs, of.steps or self.an_epoch * of.epochs)
+        self.labels = {"dataset": self.set, "algorithm": of.algorithm, "trainer": trainer}
+        if head["synthetic"]:
+            self.labels["synthetic"] = "true"
+        if head.get("share"):
+            self.labels["share"] = str(head["share"])
+        self.params = {"batch_size": str(of.batch_size), "learning_rate": of.learning_rate, "alpha": of.alpha}
+        self.trial = Trial(self.name, experiment=self.set, labels=self.labels, params=self.params,
+                           objective=(self.objective, self.mode), modes={"train_loss": "min"}, total_steps=self.total,
+                           total_epochs=of.epochs, group=self.group, fold=of.fold)
+        self.step, self.samples, self.best = 0, 0, None
+
+    def run(self, others=()):
+        """Trains to the end or until the sidecar asks to stop; gives how it ended. Each of `others` has report(step,
+        metrics) and end(status, metrics)."""
+        self.trial.wait_for_welcome(WELCOME)
+        self.trial.step(phase="train")
+        status, window = "completed", True
+        while status == "completed" and window:
+            window = self.window()
+            if window and self.of.says == "all":
+                status = self.tell(window, others)
+        final = {}
+        if status == "completed" and self.of.says == "all":
+            self.trial.step(phase="eval")
+            final = {self.objective: self.score()}
+        for other in others:
+            other.end(status, final)
+        self.trial.done(status, **final)
+        return status
+
+    def window(self):
+        """Trains up to the next report: what to say of it, or nothing when all is done."""
+        if self.step >= self.total:
+            return None
+        of, begin, start = self.of, self.step, time.perf_counter()
+        until = min(self.total, (begin // STEPS_A_REPORT + 1) * STEPS_A_REPORT,
+                    (begin // self.an_epoch + 1) * self.an_epoch)
+        losses = []
+        for place in range(begin % self.an_epoch, begin % self.an_epoch + until - begin):
+            rows = slice(place * of.batch_size, (place + 1) * of.batch_size)
+            losses.append(self.model.fit(self.x[rows], self.y[rows]))
+            self.samples += len(self.y[rows])
+            if self.model.overflown:
+                self.total = begin + len(losses)
+                break
+        self.step = begin + len(losses)
+        finite = not any(math.isnan(loss) for loss in losses)
+        metrics = {"train_loss": sum(losses) / len(losses), "train_loss_min": min(losses) if finite else math.nan,
+                   "train_loss_max": max(losses) if finite else math.nan, "train_loss_last": losses[-1]}
+        return {"n": len(losses), "seconds": time.perf_counter() - start, "metrics": metrics}
+
+    def tell(self, window, others):
+        """Reports a window, judges the model; gives `stopped` if that was the last."""
+        self.trial.step(self.step, epoch=self.step / self.an_epoch, samples=self.samples, phase="train", sample=True,
+                        **window)
+        if self.trial.stop_requested:
+            return "stopped"
+        metrics = dict(window["metrics"])
+        after = "log" if others else "train"
+        if not self.refit:
+            self.trial.step(phase="eval")
+            metrics[self.objective] = self.score()
+            self.trial.step(phase=after, metrics={self.objective: metrics[self.objective]})
+        elif others:
+            self.trial.step(phase=after)
+        for other in others:
+            other.report(self.step, metrics)
+        if others:
+            self.trial.step(phase="train")
+        return "completed"
+
+    def score(self):
+        score = self.model.score(*self.held_out)
+        better = self.best is None or (score > self.best if self.mode == "max" else score < self.best)
+        self.best = score if better else self.best
+        return score
+
+
+def begin():
+    """What a process does before it loads anything heavy."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
 
 
 def main():
     of = arguments()
-    head, x, y, held_x, held_y = mapped(of.rows, None if of.fold == "refit" else of.eval_rows)
-    model = Model(of, head)
-    refit = of.fold == "refit"
-    objective = ("test_" if refit else "val_") + ("accuracy" if head["classes"] else "rmse")
-    group = f"{of.algorithm}-b{of.batch_size}-lr{of.learning_rate}-a{of.alpha}"
-    an_epoch = -(-len(y) // of.batch_size)
-    total = min(an_epoch * of.epochs, of.steps or an_epoch * of.epochs)
-    labels = {"dataset": head["set"], "algorithm": of.algorithm, "trainer": "sklearn"}
-    if head["synthetic"]:
-        labels["synthetic"] = "true"
-    if head.get("share"):
-        labels["share"] = str(head["share"])
-    params = {"batch_size": str(of.batch_size), "learning_rate": of.learning_rate, "alpha": of.alpha}
-    trial = Trial(f"{group}-{of.fold}", experiment=head["set"], labels=labels, params=params,
-                  objective=(objective, "max" if head["classes"] else "min"), modes={"train_loss": "min"},
-                  total_steps=total, total_epochs=of.epochs, group=group, fold=of.fold)
-    trial.wait_for_welcome(WELCOME)
-    trial.step(phase="train")
-    step, samples = 0, 0
-    while step < total:
-        until = min(total, (step // STEPS_A_REPORT + 1) * STEPS_A_REPORT, (step // an_epoch + 1) * an_epoch)
-        window, start = [], time.perf_counter()
-        for place in range(step % an_epoch, step % an_epoch + until - step):
-            rows = slice(place * of.batch_size, (place + 1) * of.batch_size)
-            window.append(model.fit(x[rows], y[rows]))
-            samples += len(y[rows])
-        seconds, steps, step = time.perf_counter() - start, until - step, until
-        metrics = {"train_loss": sum(window) / steps, "train_loss_min": min(window), "train_loss_max": max(window),
-                   "train_loss_last": window[-1]}
-        trial.step(step, epoch=step / an_epoch, samples=samples, n=steps, seconds=seconds, phase="train",
-                   metrics=metrics, sample=True)
-        if trial.stop_requested:
-            trial.done("stopped")
-            return
-        if not refit:
-            trial.step(phase="eval")
-            trial.step(phase="train", metrics={objective: model.score(held_x, held_y)})
-    trial.step(phase="eval")
-    trial.done("completed", **{objective: model.score(held_x, held_y)})
+    if of.core is not None:
+        pin(of.core)
+    training = Training(of, *mapped(of.rows), "sklearn")
+    others = ()
+    if of.mlflow:
+        from mlflow_run import MlflowRun
+        others = (MlflowRun(of.mlflow, training),)
+    training.run(others)
 
 
 if __name__ == "__main__":
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: a search that is killed takes its trials with it
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    import numpy
-    from earlystop import Trial
-    from sklearn.linear_model import SGDClassifier, SGDRegressor
+    begin()
     main()
