@@ -11,7 +11,8 @@
                 save()
                 break
 
-No call waits for the daemon or raises because of it: without one, every call does nothing.
+No call raises because of the daemon, and none waits for it but should_stop(), which reports and hears at once what the
+rules make of it, as should_prune() of Optuna does: without a daemon, every call does nothing.
 """
 
 from ._trial import Objective, Refusal, Stop, Trial, Welcome

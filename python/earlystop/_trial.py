@@ -69,7 +69,7 @@ Value = Union[str, int, float, bool, None]
 class Trial:
     """Says hello when it is made, reports progress, and knows whether to stop.
 
-    No call waits for the daemon or raises because of it. A child that forks off (a data loader) says nothing.
+    No call raises because of the daemon, and only should_stop() waits for it. A child that forks off (a data loader) says nothing.
     """
 
     def __init__(
@@ -132,6 +132,7 @@ class Trial:
         self._phase: Optional[str] = None
         self._ended = False
         self._told = False
+        self._unanswered = 0
         self.dropped = 0
         """Lines that were left out since nobody took them."""
         self.stop: Optional[Stop] = None
@@ -164,16 +165,41 @@ class Trial:
                 if latest is None or step >= latest:
                     self._latest = step  # the common case: a few comparisons and a look at the clock
                     return
-        if metrics:
-            values = {**metrics, **values}
         progress = {"epoch": epoch, "samples": samples, "n": n, "seconds": seconds, "total_steps": total_steps}
-        progress = {key: value for key, value in progress.items() if value is not None}
-        with self._lock:
-            try:
-                self._report(step, progress, phase, values, sample)
-            except Exception as error:  # a value that is no number must not end a training run
-                _log.warning("a report was left out: %s", error)
+        self._take_report(step, progress, phase, {**(metrics or {}), **values}, ("sample",) * sample)
         self._tell()
+
+    def should_stop(
+        self,
+        step: Optional[int] = None,
+        *,
+        epoch: Optional[float] = None,
+        samples: Optional[int] = None,
+        n: Optional[int] = None,
+        seconds: Optional[float] = None,
+        phase: Optional[str] = None,
+        total_steps: Optional[int] = None,
+        metrics: Optional[Mapping[str, float]] = None,
+        sample: bool = False,
+        timeout: float = 1.0,
+        **values: float,
+    ) -> bool:
+        """Reports as step() does and waits until that is judged: whether rules over learning curves end the trial at this
+        very report, as should_prune() of Optuna, or anything else has asked to stop. It waits `timeout` seconds at most, and
+        then not again before the daemon has caught up; without a daemon it does not wait at all."""
+        behind = self._unanswered > 0
+        progress = {"epoch": epoch, "samples": samples, "n": n, "seconds": seconds, "total_steps": total_steps}
+        self._take_report(step, progress, phase, {**(metrics or {}), **values}, ("sample",) * sample + ("answer",))
+        with self._lock:
+            until = _clock() + (0 if behind else timeout)
+            while self._unanswered and self.stop is None and self.refused is None and self._link is not None:
+                left = until - _clock()
+                if left <= 0:
+                    break
+                self._link.wait(left)
+                self._listen()
+        self._tell()
+        return self.stop is not None
 
     @property
     def stop_requested(self) -> bool:
@@ -251,13 +277,28 @@ class Trial:
         else:
             self.done("completed" if kind is None else "failed")
 
+    def _take_report(
+        self,
+        step: Optional[int],
+        progress: Dict[str, Any],
+        phase: Optional[str],
+        values: Mapping[str, float],
+        wishes: Sequence[str],
+    ) -> None:
+        progress = {key: value for key, value in progress.items() if value is not None}
+        with self._lock:
+            try:
+                self._report(step, progress, phase, values, wishes)
+            except Exception as error:  # a value that is no number must not end a training run
+                _log.warning("a report was left out: %s", error)
+
     def _report(
         self,
         step: Optional[int],
         progress: Dict[str, Any],
         phase: Optional[str],
         values: Mapping[str, float],
-        sample: bool,
+        wishes: Sequence[str],
     ) -> None:
         step = None if step is None else int(step)
         numbers = {name: float(value) for name, value in values.items()}
@@ -266,7 +307,7 @@ class Trial:
         uneven = bool(self._held) and any((key in self._held) != (key in progress) for key in ("n", "seconds"))
         if phase != self._phase or back or uneven or (numbers and step is None):
             self._send_held()
-        at_once = sample or phase != self._phase
+        at_once = bool(wishes) or phase != self._phase
         self._phase = phase
         if step is not None:
             self._latest = step
@@ -274,8 +315,8 @@ class Trial:
         for key, value in progress.items():
             value = float(value) if key in ("epoch", "seconds") else int(value)
             self._held[key] = value + self._held.get(key, 0) if key in ("n", "seconds") else value
-        if sample:
-            self._held["sample"] = True
+        for wish in wishes:
+            self._held[wish] = True
         if numbers and step is None:
             self._held["metrics"] = numbers
             at_once = True
@@ -307,12 +348,13 @@ class Trial:
             if self._points:
                 line["points"] = self._points
             self._held, self._points, self._values = {}, {}, 0
-            self._say(line)
+            if self._say(line) and line.get("answer"):
+                self._unanswered += 1
         self._listen()
 
-    def _say(self, line: Dict[str, Any]) -> None:
+    def _say(self, line: Dict[str, Any]) -> bool:
         if self._ended or os.getpid() != self._pid:
-            return  # a forked child shares the socket; the trial is its parent's
+            return False  # a forked child shares the socket; the trial is its parent's
         self._connect()
         try:
             taken = self._link is not None and self._link.send(line)
@@ -321,6 +363,7 @@ class Trial:
             taken = False
         self.dropped += not taken
         self._let_go()
+        return taken and self._link is not None
 
     def _listen(self) -> None:
         if self._link is None or os.getpid() != self._pid:
@@ -342,6 +385,8 @@ class Trial:
             self._retry_after = RETRY
         elif kind == "stop":
             self.stop = Stop(answer["id"], answer["rule"], answer["reason"], answer["deadline_ms"] / 1000)
+        elif kind == "go":
+            self._unanswered = max(0, self._unanswered - 1)
         elif kind == "error":
             self.refused = Refusal(answer["code"], answer["message"], answer.get("hint", ""))
             _log.warning("%s: %s (%s)", *self.refused)
@@ -355,6 +400,7 @@ class Trial:
         if self._link is not None and self._link.broken:
             self._link.close()
             self._link = None
+            self._unanswered = 0
             self._wait_longer()
 
     def _wait_longer(self) -> None:

@@ -1,6 +1,6 @@
 //! The decision function: an event comes in, effects go out. No I/O, no clock, no runtime.
 //!
-//! Reading order: [`Engine`] here, then `hello` (how trials begin), `progress` (what they report), `records` (what is
+//! Reading order: [`Engine`] here, then `hello` (how trials begin), `progress` (what they report; `asked`: and wait to hear whether to go on), `records` (what is
 //! remembered of it), `learning` (rules over learning curves), `tick` (samples and gaps), `judge` (what rules say, and of whom),
 //! `rules` (states), `why` (explanations), `guard` (brakes), `ladder` (stops),
 //! `remote` (rules that are evaluated elsewhere), `ending`, `attempts`, `requests`.
@@ -15,6 +15,7 @@ use crate::model::{
 use crate::promql;
 use crate::state::windows::Windows;
 
+mod asked;
 mod attempts;
 mod derived;
 mod ending;
@@ -47,6 +48,7 @@ pub use ladder::MANUAL;
 pub use lost::lost;
 pub use memory::{Remembered, Scribe};
 
+use asked::Asked;
 use derived::{Demands, Medians};
 use guard::Braking;
 use hello::FullName;
@@ -103,6 +105,8 @@ pub struct Engine {
     conns: HashMap<ConnId, RunId>,
     /// Trials that share a process; the first stands for it with the sampler.
     shared: HashMap<ProcKey, Vec<RunId>>,
+    /// Trainers that wait for an answer.
+    asked: Vec<Asked>,
     attempts: HashMap<FullName, LastAttempt>,
     /// The start before, of living trials that have one.
     before: HashMap<RunId, LastAttempt>,
@@ -145,6 +149,7 @@ impl Engine {
             ended: VecDeque::new(),
             conns: HashMap::new(),
             shared: HashMap::new(),
+            asked: Vec::new(),
             attempts: HashMap::new(),
             before: HashMap::new(),
             reloaders: Vec::new(),
@@ -185,6 +190,7 @@ impl Engine {
             Event::Remote(answer) => self.on_remote(answer),
         }
         self.climb_down(now);
+        self.answer_asked();
         std::mem::take(&mut self.out)
     }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    ConnId, DropReason, Effect, MILLI, MetricView, Mode, Moment, Peer, Progress, ReadingCause, RunId, Step, TrialView,
+    ConnId, DropReason, Effect, MILLI, MetricView, Mode, Moment, Peer, Progress, ReadingCause, Reply, RunId, Step,
+    TrialView,
 };
 
 use super::Engine;
@@ -31,6 +32,10 @@ impl Engine {
         if dropped {
             self.drop_one(DropReason::Workers);
         }
+        if step.answer && !speaker.primary {
+            // The trial is judged by what its primary worker reports.
+            self.out.push(Effect::Send(conn, Reply::Go(step.step)));
+        }
         let Some(trial) = self.trials.get_mut(&run).filter(|_| speaker.primary) else { return };
         if trial.take_phase(step, limits.phases, now) {
             self.drop_one(DropReason::Phases);
@@ -45,6 +50,9 @@ impl Engine {
         self.take_metrics(run, values.into_iter(), now);
         if step.sample {
             self.demand(run, now);
+        }
+        if step.answer {
+            self.asked(run, conn, step.step, now);
         }
     }
 

@@ -93,7 +93,7 @@ impl Standing {
 
     /// What a rule over learning curves says as of now: the trial's own figure where it shall end; `None` where nobody can
     /// say.
-    fn said(&self) -> Option<Option<f64>> {
+    pub fn said(&self) -> Option<Option<f64>> {
         match self.heard.as_ref().map(|h| &h.verdict) {
             None | Some(Verdict::NotDue | Verdict::Unknown(Unknown::Grace) | Verdict::Continue(_)) => Some(None),
             Some(Verdict::Unknown(_)) => None,
@@ -205,7 +205,7 @@ impl Engine {
     }
 
     /// A rule fires for a trial.
-    fn fire(&mut self, run: RunId, index: usize, rule: &Arc<Rule>, new: bool, now: Moment) {
+    pub(super) fn fire(&mut self, run: RunId, index: usize, rule: &Arc<Rule>, new: bool, now: Moment) {
         let reason = self.reason(run, index, rule, now);
         match rule.action {
             Action::Warn if new => {
@@ -350,7 +350,7 @@ impl Engine {
 }
 
 /// A trial that a rule over learning curves condemns, as a result about it.
-fn condemned(trial: &Trial, value: f64) -> Element {
+pub(super) fn condemned(trial: &Trial, value: f64) -> Element {
     let who = [("experiment", trial.view.experiment.as_str()), ("trial", trial.view.trial.as_str())];
     Element { labels: Labels::new(who), value }
 }

@@ -99,7 +99,7 @@ impl Engine {
         for run in &self.living {
             let Some(trial) = self.trials.get_mut(run) else { continue };
             trial.heard_since_gap = false;
-            (trial.complete, trial.complete_at, trial.confirming) = (0, None, None);
+            (trial.complete, trial.looks, trial.complete_at, trial.confirming) = (0, 0, None, None);
             for standing in &mut trial.standings {
                 standing.forget(RuleState::Unknown, now);
                 standing.met = 0;
@@ -112,10 +112,13 @@ impl Engine {
         let run = reading.sample.run;
         let Some(trial) = self.trials.get_mut(&run).filter(|t| t.view.state.is_living()) else { return };
         if trial.has_tree() {
-            let complete = trial.complete;
+            let (complete, looks) = (trial.complete, trial.looks);
             trial.take_sample(&reading.sample, now);
             // Two complete samples means two ticks: a burst of looks at one moment says nothing of time.
             trial.complete = complete;
+            if reading.cause != ReadingCause::Demand {
+                trial.looks = looks;
+            }
         }
         let empty = reading.sample.processes == 0 && reading.sample.complete;
         match reading.cause {
@@ -144,6 +147,7 @@ impl Trial {
     fn take_sample(&mut self, sample: &TreeSample, now: Moment) {
         if sample.complete && sample.processes > 0 {
             self.complete = self.complete.saturating_add(1);
+            self.looks = self.looks.saturating_add(1);
             self.complete_at = Some(now);
         }
         let root = self.view.root;

@@ -73,6 +73,8 @@ pub(super) struct Trial {
     pub standings: Vec<Standing>,
     /// Complete samples so far.
     pub complete: u32,
+    /// Complete looks so far, those between ticks included, but not the burst of a stop that is confirmed.
+    pub looks: u32,
     /// The last complete sample.
     pub complete_at: Option<Moment>,
     /// A heartbeat since the last gap.
@@ -164,6 +166,7 @@ impl Trial {
             held: BTreeMap::new(),
             standings: Vec::new(),
             complete: 0,
+            looks: 0,
             complete_at: None,
             heard_since_gap: true,
             confirming: None,

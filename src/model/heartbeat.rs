@@ -139,6 +139,9 @@ pub struct Step {
     pub points: Vec<(String, Vec<(u64, f64)>)>,
     /// Read memory and CPU now and journal them with this step.
     pub sample: bool,
+    /// The trainer waits for an answer: rules over learning curves act on this step at once and not at the next tick, and it
+    /// hears whether to go on.
+    pub answer: bool,
 }
 
 /// How a trainer says that it ended.

@@ -172,6 +172,8 @@ pub enum Reply {
     Error(Refusal),
     /// A trainer is asked to stop.
     Stop(StopNotice),
+    /// To a step that asked for an answer: go on. With the number of that step, if it had one.
+    Go(Option<u64>),
     /// To `list`: the trials, and whether the caller may see more of each than name and state.
     Trials(Vec<(Arc<TrialView>, bool)>),
     /// To `explain`.

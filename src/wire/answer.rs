@@ -16,6 +16,8 @@ pub enum Answer {
     Error(Refusal),
     /// The trainer is asked to stop.
     Stop(StopNotice),
+    /// To a step that asked for an answer: go on.
+    Go(Option<u64>),
     /// To a joined `run`: its trial was stopped.
     Stopped(StopNotice),
     /// To `list`.
@@ -70,6 +72,7 @@ struct Fields {
     explain: Option<Box<ExplainRow>>,
     files: Option<usize>,
     rules: Option<usize>,
+    step: Option<u64>,
 }
 
 impl Fields {
@@ -78,6 +81,7 @@ impl Fields {
             "welcome" => Answer::Welcome(self.welcome()?),
             "error" => Answer::Error(self.refusal()?),
             "stop" => Answer::Stop(self.notice()?),
+            "go" => Answer::Go(self.step),
             "stopped" => Answer::Stopped(self.notice()?),
             "bye" => Answer::Bye,
             "ok" => match (self.trials, self.explain, self.id) {

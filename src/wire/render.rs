@@ -12,6 +12,7 @@ pub fn render(reply: &Reply) -> String {
         Reply::Welcome(welcome) => json(&WelcomeLine::of(welcome)),
         Reply::Error(refusal) => json(&ErrorLine::of(refusal)),
         Reply::Stop(notice) => json(&StopLine::of("stop", notice)),
+        Reply::Go(step) => json(&Go { kind: "go", step: *step }),
         Reply::Stopped(notice) => json(&StopLine::of("stopped", notice)),
         Reply::Trials(trials) => {
             let trials = trials.iter().map(|(view, may_see)| ListRow::of(view, *may_see)).collect();
@@ -117,6 +118,14 @@ impl Default for OkLine {
     fn default() -> OkLine {
         OkLine { kind: "ok", trials: None, explain: None, id: None, files: None, rules: None }
     }
+}
+
+#[derive(Serialize)]
+struct Go {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<u64>,
 }
 
 #[derive(Serialize)]

@@ -39,6 +39,7 @@ struct StepLine<'a> {
     #[serde(default)]
     points: Option<Members<Points>>,
     sample: Option<bool>,
+    answer: Option<bool>,
     of: Option<Of>,
 }
 
@@ -66,6 +67,7 @@ pub(super) fn step(text: &str, limits: &Limits) -> Result<ClientLine, Refusal> {
         metrics,
         points,
         sample: line.sample.unwrap_or(false),
+        answer: line.answer.unwrap_or(false),
     };
     Ok(ClientLine { message: Message::Said(Said::Step(Box::new(step))), of: Of::speaker(line.of), dropped })
 }

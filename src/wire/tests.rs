@@ -72,8 +72,10 @@ fn the_contracts_step() {
         metrics: vec![("train_loss".into(), 0.31)],
         points: vec![("val_rmse".into(), vec![(1100, 0.66), (1200, 0.65)])],
         sample: true,
+        answer: false,
     };
     assert_eq!(said, wanted);
+    assert!(step(r#"{"type":"step","answer":true}"#).answer);
 }
 
 #[test]
@@ -233,6 +235,7 @@ fn what_clients_write_is_what_is_read() {
         metrics: vec![("a".into(), f64::INFINITY), ("b".into(), -0.1)],
         points: vec![("c".into(), vec![(1, f64::NEG_INFINITY), (2, 0.2)])],
         sample: true,
+        answer: true,
         ..Step::default()
     };
     assert_eq!(step(&write::step(&progress, Speaker::Peer)), progress);
@@ -348,6 +351,8 @@ fn replies_are_read_as_they_were_meant() {
         (Reply::Stopping(StopId(5)), Answer::Stopping(StopId(5))),
         (Reply::Reloaded { files: 2, rules: 3 }, Answer::Reloaded { files: 2, rules: 3 }),
         (Reply::Bye, Answer::Bye),
+        (Reply::Go(Some(1200)), Answer::Go(Some(1200))),
+        (Reply::Go(None), Answer::Go(None)),
     ] {
         let line = render(&reply);
         assert_eq!(line.matches('\n').count(), 1);

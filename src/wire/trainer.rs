@@ -1,5 +1,5 @@
-//! A client for training loops. It never waits: what the daemon does not take at once is kept up to a bound and then
-//! left out; without a daemon every call does nothing.
+//! A client for training loops. It never waits, unless it is told to ([`Trainer::should_stop`]): what the daemon does not
+//! take at once is kept up to a bound and then left out; without a daemon every call does nothing.
 //!
 //! ```no_run
 //! use earlystop::model::{Hello, Step, TrialSpec};
@@ -62,6 +62,8 @@ pub struct Trainer {
     looked_at: Option<Instant>,
     welcome: Option<Welcome>,
     stop: Option<StopNotice>,
+    /// Answers that were asked for and have not come.
+    unanswered: u32,
     refused: Option<Refusal>,
     dropped: u64,
 }
@@ -103,6 +105,7 @@ impl Trainer {
             looked_at: None,
             welcome: None,
             stop: None,
+            unanswered: 0,
             refused: None,
             dropped: 0,
         };
@@ -150,6 +153,44 @@ impl Trainer {
             self.listen(now);
         }
         self.stop.as_ref()
+    }
+
+    /// Reports progress and waits until it is judged: the stop if rules over learning curves end the trial at this very
+    /// report (Optuna's `should_prune`). Anything else that stops the trial is told as well. Waits for `patience` at most, and
+    /// then not again before the daemon has caught up; without a daemon it does not wait at all.
+    pub fn should_stop(&mut self, step: Step, patience: Duration) -> Option<&StopNotice> {
+        let now = Instant::now();
+        if !self.held.takes(&step) {
+            self.send_held(now);
+        }
+        self.phase.clone_from(&step.phase);
+        self.held.add(Step { answer: true, ..step });
+        let is_behind = self.unanswered > 0;
+        let dropped = self.dropped;
+        self.send_held(now);
+        if self.link.is_some() && self.refused.is_none() && self.dropped == dropped {
+            self.unanswered += 1;
+            let until = now + if is_behind { Duration::ZERO } else { patience };
+            self.await_answers(until);
+        }
+        self.stop.as_ref()
+    }
+
+    /// Whether the daemon has answered all that [`should_stop`](Trainer::should_stop) asked.
+    pub fn is_answered(&mut self) -> bool {
+        self.listen(Instant::now());
+        self.unanswered == 0
+    }
+
+    fn await_answers(&mut self, until: Instant) {
+        while self.unanswered > 0 && self.stop.is_none() && self.refused.is_none() {
+            let left = until.saturating_duration_since(Instant::now());
+            match &self.link {
+                Some(link) if !left.is_zero() => link.wait(left),
+                _ => return,
+            }
+            self.listen(Instant::now());
+        }
     }
 
     /// Tells that a stop was understood; `need` lengthens its deadline, up to what the policy allows.
@@ -240,6 +281,7 @@ impl Trainer {
                     self.welcome = Some(welcome);
                 }
                 Answer::Stop(notice) => self.stop = Some(notice),
+                Answer::Go(_) => self.unanswered = self.unanswered.saturating_sub(1),
                 Answer::Error(refusal) => self.refused = Some(refusal),
                 _ => {}
             }
@@ -250,6 +292,7 @@ impl Trainer {
     fn let_go(&mut self, now: Instant) {
         if self.link.as_ref().is_some_and(Link::is_broken) {
             self.link = None;
+            self.unanswered = 0;
             self.retry_at = now + self.retry_after;
             self.retry_after = (self.retry_after * 2).min(RETRY_MOST);
         }
@@ -316,6 +359,7 @@ impl Held {
         held.n = sum(held.n, next.n, |a, b| a + b);
         held.seconds = sum(held.seconds, next.seconds, |a, b| a + b);
         held.sample |= next.sample;
+        held.answer |= next.answer;
     }
 
     fn take(&mut self) -> Step {

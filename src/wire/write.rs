@@ -51,6 +51,7 @@ pub fn step(step: &Step, of: Speaker) -> String {
             o.serialize_entry("points", &Points(&step.points))?;
         }
         some(o, "sample", &step.sample.then_some(true))?;
+        some(o, "answer", &step.answer.then_some(true))?;
         speaker(o, of)
     })
 }

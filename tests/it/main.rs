@@ -1,6 +1,7 @@
 //! Integration tests: one binary, a module per border.
 
 mod api;
+mod asked;
 mod auto;
 mod borders;
 mod cli;

@@ -109,12 +109,13 @@ fn engine(batches: &mpsc::Receiver<Batch>, connections: &Connections, seen: &Mut
             std::thread::sleep(Duration::from_millis(1));
         }
         for event in batch.events {
-            if let Event::Line(line) = &event
-                && let Some(reply) = reply(&line.said)
-            {
-                connections.send(line.conn, &reply);
-            }
+            let answer = match &event {
+                Event::Line(line) => reply(&line.said).map(|reply| (line.conn, reply)),
+                _ => None,
+            };
+            // Who has its answer may look for the line.
             seen.lock().unwrap().push(event);
+            answer.iter().for_each(|(conn, reply)| connections.send(*conn, reply));
         }
     }
 }
@@ -588,6 +589,39 @@ fn values(lines: &[Line]) -> Vec<(u64, f64)> {
         }
     }
     found
+}
+
+#[test]
+fn a_trainer_that_waits_is_answered_and_waits_in_vain_only_once() {
+    let stand = stand();
+    let mut trainer = Trainer::hello_to(vec![stand.path.clone()], Hello::default());
+    trainer.wait_for_welcome(LONG).unwrap();
+    let step = |n| Step { step: Some(n), metrics: vec![("loss".into(), 0.5)], ..Step::default() };
+    // The stand-in answers no step: the first wait is over with its patience, and there is no second one.
+    let patience = Duration::from_millis(50);
+    assert!(trainer.should_stop(step(1), patience).is_none());
+    let start = std::time::Instant::now();
+    assert!(trainer.should_stop(step(2), LONG).is_none());
+    assert!(start.elapsed() < LONG, "it waited for somebody who is behind");
+    let asked = |line: &Line| matches!(&line.said, Said::Step(step) if step.answer);
+    wait_for("both steps", LONG, || (stand.lines().iter().filter(|line| asked(line)).count() == 2).then_some(()));
+    // It has caught up: now a stop ends the wait.
+    let conn = stand.lines()[0].conn;
+    stand.connections.send(conn, &Reply::Go(Some(1)));
+    stand.connections.send(conn, &Reply::Go(Some(2)));
+    wait_for("both answers", LONG, || trainer.is_answered().then_some(()));
+    let notice = StopNotice { id: StopId(9), rule: "cap".into(), reason: "big".into(), deadline_ms: 10_000 };
+    stand.connections.send(conn, &Reply::Stop(notice.clone()));
+    assert_eq!(trainer.should_stop(step(3), LONG), Some(&notice));
+}
+
+#[test]
+fn nobody_waits_without_a_daemon() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = Trainer::hello_to(vec![folder.path().join("nobody.sock")], Hello::default());
+    let start = std::time::Instant::now();
+    assert!(trainer.should_stop(Step { step: Some(1), ..Step::default() }, LONG).is_none());
+    assert!(start.elapsed() < LONG);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Scenes for the engine: time is an argument, so nothing here waits.
 
+mod asked;
 mod elsewhere;
 mod gaps;
 mod hellos;

@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 record!(Hello { spec, process, resume, worker, primary, voice });
-record!(Step { step, epoch, samples, n, seconds, phase, total_steps, metrics, points, sample });
+record!(Step { step, epoch, samples, n, seconds, phase, total_steps, metrics, points, sample, answer });
 record!(Done { status, metrics });
 record!(StopRequest { trial, reason, now });
 record!(WatchRequest { target, spec, fallback, subreaper, run, uid, position });
@@ -350,6 +350,7 @@ mod tests {
             metrics: vec![("loss".into(), f64::NAN), ("a \" b".into(), f64::NEG_INFINITY)],
             points: vec![("rmse".into(), vec![(1, 0.5), (2, f64::INFINITY)])],
             sample: true,
+            answer: true,
         };
         let stop = StopRequest { trial: "e/t".into(), reason: Some("because".into()), now: true };
         let fallback = Name::made_of("x");

@@ -82,7 +82,11 @@ impl Json for bool {
         Value::Bool(*self)
     }
     fn take(value: &Value) -> Result<Self, Broken> {
-        value.as_bool().map_or_else(|| wanted("true or false", value), Ok)
+        match value {
+            // Written by a version that did not know the field.
+            Value::Null => Ok(false),
+            other => other.as_bool().map_or_else(|| wanted("true or false", value), Ok),
+        }
     }
 }
 

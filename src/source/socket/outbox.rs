@@ -159,7 +159,7 @@ impl Outbox {
         let mut state = lock(&self.state);
         state.bytes -= weight;
         self.unread_by_all.fetch_sub(weight, Ordering::Relaxed);
-        if !matches!(reply, Reply::Stop(_) | Reply::Stopped(_)) {
+        if !matches!(reply, Reply::Stop(_) | Reply::Stopped(_) | Reply::Go(_)) {
             state.answered += 1;
         }
         drop(state);
@@ -199,6 +199,6 @@ fn weigh(reply: &Reply) -> usize {
         Reply::Error(refusal) => 128 + refusal.message.len() + refusal.hint.len(),
         Reply::Stop(notice) | Reply::Stopped(notice) => 256 + notice.reason.len(),
         Reply::Welcome(_) => 512,
-        Reply::Stopping(_) | Reply::Reloaded { .. } | Reply::Bye => 64,
+        Reply::Stopping(_) | Reply::Reloaded { .. } | Reply::Go(_) | Reply::Bye => 64,
     }
 }

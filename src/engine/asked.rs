@@ -1,0 +1,71 @@
+//! Steps that ask for an answer: rules over learning curves act on them at once, and the trainer hears whether to go on.
+//!
+//! Who trains for milliseconds is over before the next tick. Trainers of Optuna and Ray Tune wait at every report until it is
+//! judged; so does one that asks here, and the verdict is about this very report.
+
+use crate::model::{ConnId, Effect, Moment, Reply, Rule, RuleState, RunId};
+
+use super::Engine;
+use super::rules::{condemned, is_about, warming_up};
+use super::stop::Force;
+
+/// A trainer that waits for an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    run: RunId,
+    conn: ConnId,
+    step: Option<u64>,
+}
+
+impl Engine {
+    /// A step, taken in already, asks for an answer.
+    pub(super) fn asked(&mut self, run: RunId, conn: ConnId, step: Option<u64>, now: Moment) {
+        self.judge_report(run, now);
+        self.asked.push(Asked { run, conn, step });
+    }
+
+    /// Lets rules over learning curves that condemn a trial act now, as a tick would.
+    fn judge_report(&mut self, run: RunId, now: Moment) {
+        let prepared = self.prepared.clone();
+        for (index, rule) in prepared.iter().map(|p| &p.rule).enumerate().filter(|(_, rule)| rule.stopper.is_some()) {
+            let Some(trial) = self.trials.get(&run) else { return };
+            let Some(Some(own)) = trial.standings[index].said() else { continue };
+            if !is_about(rule, trial) || warming_up(rule, trial, now) || self.is_unsure(run, rule, now) {
+                continue;
+            }
+            let met = vec![condemned(trial, own)];
+            let Some(trial) = self.trials.get_mut(&run) else { return };
+            let standing = &mut trial.standings[index];
+            let before = standing.state;
+            standing.take(rule, met, now);
+            if standing.strongest(now).is_some() {
+                self.fire(run, index, rule, before != RuleState::Firing, now);
+            }
+        }
+    }
+
+    /// Whether nobody can say yet, or any more: as at a tick, but looks on demand count too.
+    fn is_unsure(&self, run: RunId, rule: &Rule, now: Moment) -> bool {
+        let Some(trial) = self.trials.get(&run) else { return true };
+        let seen = trial.complete_at.is_some_and(|at| now.since(at) <= 3 * self.settings.interval_ns);
+        let watched = !trial.has_tree() || trial.looks >= 2 && seen;
+        let gap = self.gap.filter(|gap| trial.view.started <= *gap);
+        !watched || gap.is_some_and(|gap| now.since(gap) < rule.looks_back_ns)
+    }
+
+    /// Answers whom nothing keeps waiting: a trial whose stop is being confirmed hears later. One that is asked to stop has
+    /// that for an answer.
+    pub(super) fn answer_asked(&mut self) {
+        if self.asked.is_empty() {
+            return;
+        }
+        for asked in std::mem::take(&mut self.asked) {
+            let Some(trial) = self.trials.get(&asked.run) else { continue };
+            if trial.confirming.is_some() && trial.view.state.is_living() {
+                self.asked.push(asked);
+            } else if trial.stop.as_ref().is_none_or(|stop| stop.force < Force::Asked) {
+                self.out.push(Effect::Send(asked.conn, Reply::Go(asked.step)));
+            }
+        }
+    }
+}
