@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`ground`] is the record and the library's replay of it; [`measure`] and [`budget`] are about system
 //! budgets, [`learning`] about rules on curves, [`choice`] about what is left to choose, [`ranks`] about who is better;
-//! [`forecast`] foretells full runs from their beginnings; [`live`] runs some for real; [`write`] puts the tables down.
+//! [`forecast`] foretells full runs from their beginnings, and from runs on a part of the rows; [`live`] runs some for real; [`write`] puts the tables down.
 
 mod budget;
 mod choice;
@@ -18,8 +18,10 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use crate::progress::{Progress, Unit};
+use crate::runs;
 use crate::search::axis::are_planned;
 use budget::Level;
+use forecast::share::Shared;
 use ground::{Answer, Ground, Set};
 use learning::{Learned, RULES, Rule};
 use live::Live;
@@ -45,6 +47,9 @@ pub struct Arguments {
     /// Policies to run for real, by their names in the tables
     #[arg(long, value_name = "NAME", default_values_t = ["elapsed-q50", "patience-5-0.001", "median"].map(String::from))]
     live: Vec<String>,
+    /// Folders of `thesis search --share`, of the same sets: full runs are foretold from these, too
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    share_of: Vec<PathBuf>,
     /// Run none for real
     #[arg(long)]
     replay_only: bool,
@@ -91,6 +96,8 @@ pub struct Tables {
     selects: Vec<budget::Selects>,
     learning: Vec<Learned>,
     forecasts: Vec<forecast::Forecast>,
+    /// Where forecasts from shares of the rows come from.
+    shares: Vec<forecast::share::Source>,
     /// Of learning rules and of no rule, over data sets; none of a single set.
     ranks: Option<Ranks>,
     live: Vec<live::Compared>,
@@ -113,6 +120,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         std::iter::once("--widen=0".to_string()).chain(arguments.search.iter().cloned()).collect();
     let live = Live { out: &arguments.out, search: &search };
     let journal = arguments.journal.clone().map_or_else(|| live.record(), Ok)?;
+    let open = |folder: &PathBuf| Shared::open(folder, &journal);
+    let shares = arguments.share_of.iter().map(open).collect::<Result<Vec<Shared>, _>>()?;
     let ground = Ground::open(&journal)?;
     let mut sets = ground.sets();
     for set in &mut sets {
@@ -135,7 +144,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    tables.forecasts = forecast::forecasts(&forecast::courses(&tables.journal)?);
+    tables.forecasts = forecast::forecasts(&runs::read(&tables.journal)?.runs, &shares);
+    tables.shares = shares.into_iter().map(|shared| shared.source).collect();
     tables.ranks = ranked(&sets, &tables.learning);
     write::tables(&arguments.out, &tables)?;
     print!("{}", write::text(&tables));

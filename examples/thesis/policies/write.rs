@@ -74,21 +74,36 @@ pub fn text(tables: &Tables) -> String {
             one.note
         );
     }
-    text.push_str("\nset        foretold   after  trials  diverged  median error  as it stands\n");
+    text.push_str(&forecasts(tables));
+    text.push_str(&ranked(tables));
+    text
+}
+
+fn forecasts(tables: &Tables) -> String {
+    let mut text =
+        String::from("\nset        from         foretold         trials  diverged  median error  as it stands  unit\n");
     for one in &tables.forecasts {
         let _ = writeln!(
             text,
-            "{:<10} {:<8}  {:>5}  {:>6}  {:>8}  {:>12.4}  {:>12.4}",
-            one.set,
-            one.quantity,
-            percent(Some(one.prefix)),
-            one.trials,
-            one.diverged,
-            one.error,
-            one.error_last
+            "{:<10} {:<11}  {:<15}  {:>6}  {:>8}  {:>12.4}  {:>12.4}  {}",
+            one.set, one.from, one.quantity, one.trials, one.diverged, one.error, one.error_last, one.unit
         );
     }
-    text.push_str(&ranked(tables));
+    for source in &tables.shares {
+        let _ = writeln!(
+            text,
+            "Share {}: {}, made by: {}",
+            source.share.percent(),
+            source.journal.display(),
+            source.command
+        );
+    }
+    if tables.shares.is_empty() {
+        text.push_str(
+            "Nothing is foretold from runs on a part of the rows: `-- search SET... --share 10% --out DIR` makes such runs, with \
+             the options of the record; --share-of DIR reads them.\n",
+        );
+    }
     text
 }
 

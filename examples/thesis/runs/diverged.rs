@@ -26,7 +26,8 @@ pub fn mark(runs: &mut [Run]) {
     for run in runs {
         let losses: Vec<f64> = run.windows.iter().filter_map(|window| window.loss).collect();
         let losses_astray = is_astray(&losses, untrained.get(&part(run)).copied().flatten());
-        let scores_astray = if run.lower_is_better() { is_astray(&run.scores, None) } else { no_numbers(&run.scores) };
+        let scores: Vec<f64> = run.scores.iter().map(|score| score.value).collect();
+        let scores_astray = if run.lower_is_better() { is_astray(&scores, None) } else { no_numbers(&scores) };
         run.diverged = losses_astray || scores_astray;
     }
 }

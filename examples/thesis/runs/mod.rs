@@ -1,6 +1,8 @@
 //! The trials of a journal with everything that was reported and measured of them.
 
 mod diverged;
+#[cfg(test)]
+pub mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -8,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub use diverged::WORDS as DIVERGED;
 use earlystop::journal::{Input, Reader};
-use earlystop::model::{ConnId, Event, Line, Mode, Moment, RunId, Said, Step, TreeSample, TrialView};
+use earlystop::model::{ConnId, Event, Line, Mode, Moment, RunId, Said, Step, TreeSample, TrialState, TrialView};
 
 use crate::search::share::Share;
 
@@ -44,6 +46,17 @@ pub struct Look {
     pub cpu: f64,
 }
 
+/// What a trial was judged by once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// When it was said, seconds since the trial's start.
+    pub at: f64,
+    /// Steps done by then.
+    pub step: u64,
+    /// The score.
+    pub value: f64,
+}
+
 /// One trial; of one that was tried again, the last attempt.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -54,18 +67,21 @@ pub struct Run {
     /// What was seen of it while it trained, in order.
     pub looks: Vec<Look>,
     /// What it was judged by each time it said so, in order.
-    pub scores: Vec<f64>,
+    pub scores: Vec<Score>,
     /// Highest RSS - shared that was seen in each phase, bytes.
     pub peaks: BTreeMap<String, f64>,
     /// The phase it is in, as far as the journal is read.
     phase: String,
+    /// Steps done, as far as the journal is read.
+    step: u64,
     diverged: bool,
 }
 
 impl Run {
-    fn new(view: TrialView) -> Run {
+    /// A trial of which nothing but its head is known.
+    pub fn new(view: TrialView) -> Run {
         let (windows, looks, scores, peaks, phase) = Default::default();
-        Run { view, windows, looks, scores, peaks, phase, diverged: false }
+        Run { view, windows, looks, scores, peaks, phase, step: 0, diverged: false }
     }
 
     /// A label, or nothing.
@@ -137,6 +153,18 @@ impl Run {
         (steps > 0).then(|| self.trained() / steps as f64)
     }
 
+    /// All steps that it was to do, if it did them and the journal has them whole.
+    pub fn whole_steps(&self) -> Option<u64> {
+        let is_whole = self.view.state == TrialState::Completed && Some(self.step) == self.view.progress.target_steps;
+        (is_whole && self.step > 0).then_some(self.step)
+    }
+
+    /// The score that it ended with, if it is a number.
+    pub fn final_score(&self) -> Option<f64> {
+        let metric = self.view.metrics.get(&self.view.objective.as_ref()?.metric)?;
+        Some(metric.last_word.unwrap_or(metric.last)).filter(|score| score.is_finite())
+    }
+
     /// Whether its loss or score is none that training comes back from: [`diverged::WORDS`] says what that is.
     pub fn diverged(&self) -> bool {
         self.diverged
@@ -181,7 +209,9 @@ pub fn read(journal: &Path) -> Result<Journal, Box<dyn Error>> {
                         run.windows.extend(window(at, &step));
                         let objective = run.view.objective.as_ref().map(|objective| objective.metric.as_str());
                         let said = step.metrics.iter().filter(|(name, _)| Some(name.as_str()) == objective);
-                        run.scores.extend(said.map(|(_, score)| *score));
+                        let done = step.step.unwrap_or(run.step);
+                        run.step = done;
+                        run.scores.extend(said.map(|(_, value)| Score { at, step: done, value: *value }));
                         run.phase = step.phase.clone().unwrap_or(std::mem::take(&mut run.phase));
                     }
                 }

@@ -12,6 +12,7 @@ pub mod choose;
 pub mod cost;
 pub mod folds;
 mod hands;
+pub mod kept;
 mod orphans;
 mod part;
 mod pin;
@@ -154,7 +155,7 @@ fn on_all_folds(configuration: &Configuration) -> impl Iterator<Item = Planned> 
 /// Another run in the same folder has to be the same search. It may widen the grid further: that only adds trials.
 fn same_as_before(arguments: &Arguments, out: &Path) -> Result<PathBuf, String> {
     let now = format!(
-        "seed {}, {}, configurations {:?}, observe {}{}{}\n",
+        "seed {}, {}, configurations {:?}, observe {}{}{}",
         arguments.seed,
         arguments.effort.said(),
         arguments.configurations,
@@ -162,15 +163,7 @@ fn same_as_before(arguments: &Arguments, out: &Path) -> Result<PathBuf, String> 
         arguments.trainer.kind.said(),
         arguments.share.map(|share| format!(", share {share}")).unwrap_or_default()
     );
-    let file = out.join("search.txt");
-    match fs::read_to_string(&file) {
-        Ok(before) if before == now => {}
-        Ok(before) => {
-            let out = out.display();
-            return Err(format!("{out} holds another search ({}); say another --out", before.trim()));
-        }
-        Err(_) => fs::write(&file, now).map_err(|e| format!("cannot write {}: {e}", file.display()))?,
-    }
+    kept::claim(out, &now)?;
     Ok(out.join("state"))
 }
 
