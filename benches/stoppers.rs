@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use earlystop::model::{
-    AshaDialect, FutilityVariant, MedianDialect, Mode, PrecheltCriterion, RunId, Slack, StopperKind,
+    AshaDialect, FutilityVariant, MedianDialect, Mode, PatienceDialect, PrecheltCriterion, RunId, Slack, StopperKind,
 };
 use earlystop::stopper::{self, Case, End, Field, Peer, Stopper};
 
@@ -32,7 +32,7 @@ fn kinds() -> Vec<(String, StopperKind)> {
         ("auto", StopperKind::Auto),
         ("bandit", StopperKind::Bandit { slack: Slack::Ratio(0.1) }),
         ("plateau", StopperKind::Plateau { window: 10, std: 0.001 }),
-        ("patience", StopperKind::Patience { patience: 20, min_delta: 0.001 }),
+        ("patience", StopperKind::Patience { patience: 20, min_delta: 0.001, dialect: PatienceDialect::Keras }),
         ("threshold", StopperKind::Threshold { above: Some(9.0), below: None }),
         ("prechelt up", StopperKind::Prechelt { criterion: prechelt, limit: 3.0, strip: 5, train_metric: None }),
         ("cv_futility", StopperKind::CvFutility { variant: FutilityVariant::Forgiving }),

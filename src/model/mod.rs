@@ -37,8 +37,8 @@ pub use server::{Access, Endpoint, Password, RemoteServer, Secret, TlsFiles};
 pub use shorthand::{Arithmetic, Comparison, SeriesName, Shorthand};
 pub use snapshot::{AlertView, RuleTotals, Snapshot};
 pub use stopper::{
-    AshaDialect, Axis, Extent, FutilityVariant, MedianDialect, PrecheltCriterion, PredictionDialect, Slack,
-    StopperKind, StopperSpec,
+    AshaDialect, Axis, Extent, FutilityVariant, MedianDialect, PatienceDialect, PrecheltCriterion, PredictionDialect,
+    Slack, StopperKind, StopperSpec,
 };
 pub use talk::{ErrorCode, Refusal, Reply, Request, StopRequest, WatchRequest, Welcome};
 pub use time::{MILLI, Moment, SECOND};

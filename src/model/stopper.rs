@@ -134,6 +134,29 @@ impl AshaDialect {
     }
 }
 
+/// Which tool's patience.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PatienceDialect {
+    /// Keras' EarlyStopping: better than the last that counted as better.
+    #[default]
+    Keras,
+    /// scikit-learn's `n_iter_no_change` and `tol`: better than the best so far.
+    Sklearn,
+}
+
+impl PatienceDialect {
+    /// All dialects, the default first.
+    pub const ALL: [PatienceDialect; 2] = [PatienceDialect::Keras, PatienceDialect::Sklearn];
+
+    /// The value of the key `dialect`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PatienceDialect::Keras => "keras",
+            PatienceDialect::Sklearn => "sklearn",
+        }
+    }
+}
+
 /// Which regression.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PredictionDialect {
@@ -224,6 +247,8 @@ pub enum StopperKind {
         patience: u32,
         /// Only by more than this is better.
         min_delta: f64,
+        /// Whose definition.
+        dialect: PatienceDialect,
     },
     /// Past a bound.
     Threshold {

@@ -3,8 +3,8 @@
 use super::file::{File, Scalar, Table, near};
 use super::units;
 use crate::model::{
-    AshaDialect, Axis, Extent, FutilityVariant, MedianDialect, Mode, PrecheltCriterion, PredictionDialect, SECOND,
-    Slack, StopperKind, StopperSpec,
+    AshaDialect, Axis, Extent, FutilityVariant, MedianDialect, Mode, PatienceDialect, PrecheltCriterion,
+    PredictionDialect, SECOND, Slack, StopperKind, StopperSpec,
 };
 use crate::stopper::{KINDS, KindRow};
 
@@ -216,10 +216,14 @@ impl Keys<'_> {
                 window: self.required_count("window", 2, "5")?,
                 std: self.required_number("std", POSITIVE, "0.001")?,
             },
-            "patience" => StopperKind::Patience {
-                patience: self.required_count("patience", 1, "10")?,
-                min_delta: self.number("min_delta", POSITIVE, "0.001").unwrap_or(0.0),
-            },
+            "patience" => {
+                let known = PatienceDialect::ALL.map(|d| (d.as_str(), d));
+                StopperKind::Patience {
+                    patience: self.required_count("patience", 1, "10")?,
+                    min_delta: self.number("min_delta", POSITIVE, "0.001").unwrap_or(0.0),
+                    dialect: self.word("dialect", "\"sklearn\"", &known).unwrap_or_default(),
+                }
+            }
             "threshold" => {
                 let (above, below) = (self.number("above", ANY, "10.0"), self.number("below", ANY, "0.1"));
                 if above.is_none() && below.is_none() {

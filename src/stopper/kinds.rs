@@ -81,8 +81,8 @@ pub const KINDS: &[KindRow] = &[
     },
     KindRow {
         name: "patience",
-        keys: &["patience", "min_delta"],
-        dialects: &[],
+        keys: &["patience", "min_delta", "dialect"],
+        dialects: &["keras", "sklearn"],
         grace: "from the second report on",
         min_peers: NOBODY,
         summary: "so many reports in a row that are not better than the best by more than min_delta",
@@ -158,7 +158,7 @@ pub fn of(kind: &StopperKind) -> Option<Arc<dyn Stopper>> {
         StopperKind::Asha { eta, dialect } => Arc::new(Asha { eta, dialect }),
         StopperKind::Bandit { slack } => Arc::new(Bandit { slack }),
         StopperKind::Plateau { window, std } => Arc::new(Plateau { window, std }),
-        StopperKind::Patience { patience, min_delta } => Arc::new(Patience { patience, min_delta }),
+        StopperKind::Patience { patience, min_delta, dialect } => Arc::new(Patience { patience, min_delta, dialect }),
         StopperKind::Threshold { above, below } => Arc::new(Threshold { above, below }),
         StopperKind::Prechelt { criterion, limit, strip, train_metric } => {
             Arc::new(Prechelt { criterion, limit, strip, train_metric })
@@ -176,7 +176,7 @@ pub fn of(kind: &StopperKind) -> Option<Arc<dyn Stopper>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{AshaDialect, MedianDialect, PredictionDialect};
+    use crate::model::{AshaDialect, MedianDialect, PatienceDialect, PredictionDialect};
 
     fn row(name: &str) -> &'static KindRow {
         KINDS.iter().find(|row| row.name == name).expect("it has a row")
@@ -185,6 +185,7 @@ mod tests {
     #[test]
     fn the_table_names_the_dialects_that_there_are() {
         assert_eq!(row("asha").dialects, AshaDialect::ALL.map(AshaDialect::as_str));
+        assert_eq!(row("patience").dialects, PatienceDialect::ALL.map(PatienceDialect::as_str));
         assert_eq!(row("prediction").dialects, PredictionDialect::ALL.map(PredictionDialect::as_str));
         assert_eq!(row("median").dialects, MedianDialect::ALL.map(MedianDialect::as_str));
     }

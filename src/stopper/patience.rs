@@ -1,4 +1,6 @@
-//! No better for so many reports: Keras' EarlyStopping.
+//! No better for so many reports: Keras' EarlyStopping, scikit-learn's `n_iter_no_change` and `tol`.
+
+use crate::model::PatienceDialect;
 
 use super::case::{Case, Evidence, Stopper, Unknown, Verdict};
 use super::curve::Point;
@@ -8,20 +10,29 @@ use super::curve::Point;
 /// The first report is the best so far, whatever it is; after that NaN is no better than anything, and any number is better
 /// than NaN (to Keras nothing is better than a NaN that came first). A patience of 0 is one of 1, as in Keras. Within the
 /// grace period reports count, but nobody is stopped.
+///
+/// To scikit-learn (`_sgd_fast`, without early_stopping) a report is no better unless it is better, by `min_delta` at least,
+/// than the best that there was: a curve that rises by less than that from report to report is stopped, though what it gains
+/// adds up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     /// So many reports.
     pub patience: u32,
     /// Only by more than this is better; not negative.
     pub min_delta: f64,
+    /// Whose definition.
+    pub dialect: PatienceDialect,
 }
 
 impl Patience {
     fn judge(&self, case: &Case<'_>) -> Result<Verdict, Unknown> {
         case.after_grace()?;
         let points = case.curve().ok_or(Unknown::Value)?.points();
-        let (best, waited) = self.waited(points);
         let patience = (self.patience as usize).max(1);
+        let (best, waited) = match self.dialect {
+            PatienceDialect::Keras => self.waited(points),
+            PatienceDialect::Sklearn => self.waited_for_best(points, patience),
+        };
         let evidence = Evidence {
             own: case.raw(best),
             what: "best so far",
@@ -36,6 +47,16 @@ impl Patience {
             }),
         };
         Ok(Verdict::when(waited >= patience, evidence))
+    }
+
+    /// The best so far, and how many reports in a row were no better than the best before them; `most` of these are counted.
+    fn waited_for_best(&self, points: &[Point], most: usize) -> (f64, usize) {
+        let is_better = |pair: &[Point]| {
+            let (before, now) = (pair[0].best, pair[1].value);
+            now >= before + self.min_delta || before.is_nan() && !now.is_nan()
+        };
+        let waited = points.windows(2).rev().take(most).take_while(|pair| !is_better(pair)).count();
+        (points.last().map_or(f64::NAN, |last| last.best), waited)
     }
 
     /// The last that was better, and how many came since. From one that counts as better to the next, not from report to
@@ -76,10 +97,10 @@ impl Stopper for Patience {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::Play;
-    use crate::model::{Mode, StopperKind};
+    use crate::model::{Mode, PatienceDialect, StopperKind};
 
     fn play(patience: u32, min_delta: f64) -> Play {
-        Play::new(&StopperKind::Patience { patience, min_delta })
+        Play::new(&StopperKind::Patience { patience, min_delta, dialect: PatienceDialect::Keras })
     }
 
     #[test]
@@ -100,6 +121,36 @@ mod tests {
             assert_eq!(stops(3, 0.15, &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]), None);
             assert_eq!(stops(0, 0.0, &[0.5, 0.6, 0.6]), Some(3));
         }
+    }
+
+    /// Mean losses an epoch that scikit-learn 1.3.2's SGDRegressor printed (verbose=1, shuffle=False, constant learning rate
+    /// of 0.003, 0.3 and 0.02) for make_regression(60, 4, noise=20, random_state=3), targets standardised; it ended at the last.
+    #[test]
+    fn scikit_learn_stops_where_it_stopped() {
+        let slow = [
+            0.441856, 0.332940, 0.255763, 0.200505, 0.160548, 0.131390, 0.109934, 0.094024, 0.082147, 0.073227,
+            0.066493, 0.061385, 0.057496, 0.054525,
+        ];
+        let settling = [0.259968, 0.075672, 0.052369, 0.048716, 0.048098, 0.047992, 0.047974, 0.047973, 0.047974];
+        let cases: [(u32, f64, &[f64]); 5] = [
+            (3, 0.01, &slow[..12]),
+            (5, 0.01, &slow),
+            (3, 0.05, &slow[..7]),
+            (2, 0.01, &[0.437857, 0.493433, 0.633574]),
+            (5, 0.002, &settling),
+        ];
+        for (patience, min_delta, losses) in cases {
+            let dialect = PatienceDialect::Sklearn;
+            let mut play = Play::new(&StopperKind::Patience { patience, min_delta, dialect });
+            play.mode = Mode::Min;
+            assert_eq!(play.stops("x", losses), Some(losses.len()), "{patience} {min_delta}");
+        }
+        let mut keras = play(3, 0.01);
+        keras.mode = Mode::Min;
+        assert_eq!(keras.stops("x", &slow), None, "what it gains adds up");
+        let mut nan =
+            Play::new(&StopperKind::Patience { patience: 2, min_delta: 0.0, dialect: PatienceDialect::Sklearn });
+        assert_eq!(nan.stops("x", &[f64::NAN, 0.5, f64::NAN, f64::NAN]), Some(4));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 mod oracle;
 mod study;
 
-use earlystop::model::{AshaDialect, MedianDialect, StopperKind};
+use earlystop::model::{AshaDialect, MedianDialect, PatienceDialect, StopperKind};
 use serde_json::{Value as Json, json};
 
 use crate::promqltest::random::Random;
@@ -226,7 +226,7 @@ fn nni_median() {
 fn keras_patience() {
     compare("keras.patience", ROUNDS, |random| {
         let (patience, min_delta) = (random.below(6) as u32, random.below(4) as f64 / 16.0);
-        let kind = StopperKind::Patience { patience, min_delta };
+        let kind = StopperKind::Patience { patience, min_delta, dialect: PatienceDialect::Keras };
         // Nothing is greater than a NaN that came first; for us a number is better.
         let intended = |report: &Report| report.first.is_nan();
         Rule { odd: Odd::All, intended, ..Rule::new(kind, json!({ "patience": patience, "min_delta": min_delta })) }
