@@ -143,9 +143,10 @@ class Training:
             self.labels["share"] = str(head["share"])
         self.params = {"batch_size": str(of.batch_size), "learning_rate": of.learning_rate, "alpha": of.alpha}
         self.trial = Trial(self.name, experiment=self.set, labels=self.labels, params=self.params,
-                           objective=(self.objective, self.mode), modes={"train_loss": "min"}, total_steps=self.total,
+                           objective=(self.objective, self.mode), modes={"train_loss": "min", "epoch_loss": "min"}, total_steps=self.total,
                            total_epochs=of.epochs, group=self.group, fold=of.fold)
         self.step, self.samples, self.best = 0, 0, None
+        self.epoch_loss = [0.0, 0]  # of the epoch under way: the sum over its rows, and how many these are
 
     def run(self, others=()):
         """Trains to the end or until the sidecar asks to stop; gives how it ended. Each of `others` has report(step,
@@ -178,6 +179,8 @@ class Training:
             rows = slice(place * of.batch_size, (place + 1) * of.batch_size)
             losses.append(self.model.fit(self.x[rows], self.y[rows]))
             self.samples += len(self.y[rows])
+            self.epoch_loss[0] += losses[-1] * len(self.y[rows])
+            self.epoch_loss[1] += len(self.y[rows])
             if self.model.overflown:
                 self.total = begin + len(losses)
                 break
@@ -191,21 +194,23 @@ class Training:
         """Reports a window, judges the model; gives `stopped` if that was the last."""
         self.trial.step(self.step, epoch=self.step / self.an_epoch, samples=self.samples, phase="train", sample=True,
                         **window)
-        if self.trial.stop_requested:
-            return "stopped"
         metrics = dict(window["metrics"])
-        after = "log" if others else "train"
+        status = "completed"
         if not self.refit:
             self.trial.step(phase="eval")
-            metrics[self.objective] = self.score()
-            self.trial.step(phase=after, metrics={self.objective: metrics[self.objective]})
-        elif others:
-            self.trial.step(phase=after)
+            judged = {self.objective: self.score()}
+            if self.step % self.an_epoch == 0:
+                judged["epoch_loss"] = self.epoch_loss[0] / self.epoch_loss[1]
+                self.epoch_loss = [0.0, 0]
+            metrics.update(judged)
+            # It trains on when it has heard that it may: see worker/mod.rs.
+            status = "stopped" if self.trial.should_stop(phase="wait", metrics=judged) else status
+        if others:
+            self.trial.step(phase="log")
         for other in others:
             other.report(self.step, metrics)
-        if others:
-            self.trial.step(phase="train")
-        return "completed"
+        self.trial.step(phase="train")
+        return status
 
     def score(self):
         score = self.model.score(*self.held_out)

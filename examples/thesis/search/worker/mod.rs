@@ -22,6 +22,9 @@ pub use effort::Effort;
 pub use fault::Fault;
 use training::Training;
 
+/// How long to wait for a verdict: it comes within a millisecond unless the sidecar is in trouble.
+const VERDICT: Duration = Duration::from_secs(1);
+
 /// How long to wait for the sidecar at the start.
 const WELCOME: Duration = Duration::from_secs(5);
 
@@ -102,16 +105,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     sidecar.report(Step { phase: Some("train".into()), ..Step::default() });
     while let Some(window) = trial.train()? {
         sidecar.report(trial.step(&window));
-        if sidecar.stop_requested().is_some() {
-            sidecar.stopped(&[]);
-            return Ok(());
-        }
         if !trial.is_refit {
             sidecar.report(Step { phase: Some("eval".into()), ..Step::default() });
             let score = trial.evaluate();
-            // Evaluation is over with this line; what comes next is training.
-            let metrics = vec![(trial.objective(), score)];
-            sidecar.report(Step { phase: Some("train".into()), metrics, ..Step::default() });
+            // Evaluation is over with this line. It trains on when it has heard that it may: of a trial that lasts
+            // milliseconds nothing would be left to save by the next tick.
+            let step = Step { phase: Some("wait".into()), ..trial.judged(score) };
+            if sidecar.should_stop(step, VERDICT).is_some() {
+                sidecar.stopped(&[]);
+                return Ok(());
+            }
+            sidecar.report(Step { phase: Some("train".into()), ..Step::default() });
         }
     }
     sidecar.report(Step { phase: Some("eval".into()), ..Step::default() });

@@ -15,6 +15,30 @@ use crate::search::plan::Configuration;
 use crate::search::share::Share;
 use crate::search::shared::Mapped;
 
+/// The mean loss of an epoch, each row's before the step that it is in: what scikit-learn's `tol` is about.
+pub const EPOCH_LOSS: &str = "epoch_loss";
+
+/// Losses of epochs.
+#[derive(Debug, Default)]
+struct Epochs {
+    sum: f64,
+    rows: usize,
+    /// Those that have ended and were not told: the last step, and the mean.
+    ended: Vec<(u64, f64)>,
+}
+
+impl Epochs {
+    /// The mean loss of so many rows, and the step if an epoch ends with it.
+    fn take(&mut self, loss: f64, rows: usize, end: Option<u64>) {
+        self.sum += loss * rows as f64;
+        self.rows += rows;
+        if let Some(step) = end {
+            self.ended.push((step, self.sum / self.rows as f64));
+            (self.sum, self.rows) = (0.0, 0);
+        }
+    }
+}
+
 /// Steps between two reports.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
@@ -40,6 +64,7 @@ pub struct Training<'a> {
     held_out: Rows<'a>,
     step: u64,
     samples: u64,
+    epochs: Epochs,
     /// What a planted leak keeps.
     kept: Vec<LinearModel>,
 }
@@ -54,7 +79,8 @@ impl<'a> Training<'a> {
         let (set, synthetic, is_refit) = (mapped.head.set.as_str(), mapped.head.synthetic, of.fold == "refit");
         let held_out = mapped.held_out(if is_refit { usize::MAX } else { of.eval_rows });
         let (train, share, kept) = (mapped.train(), mapped.head.share, Vec::new());
-        Training { of, set, synthetic, share, is_refit, sgd, model, train, held_out, step: 0, samples: 0, kept }
+        let (step, samples, epochs) = (0, 0, Epochs::default());
+        Training { of, set, synthetic, share, is_refit, sgd, model, train, held_out, step, samples, epochs, kept }
     }
 
     fn configuration(&self) -> Configuration {
@@ -107,7 +133,7 @@ impl<'a> Training<'a> {
             labels,
             params: configuration.params(),
             objective: Some(Objective { metric: self.objective(), mode }),
-            modes: [("train_loss".to_string(), Mode::Min)].into(),
+            modes: ["train_loss", EPOCH_LOSS].map(|loss| (loss.to_string(), Mode::Min)).into(),
             total_steps: Some(self.total_steps()),
             total_epochs: Some(self.of.epochs.into()),
             group: Some(Name::new(&configuration.name())?),
@@ -141,6 +167,7 @@ impl<'a> Training<'a> {
             window.last = loss;
             self.step += 1;
             self.samples += batch.y.len() as u64;
+            self.epochs.take(loss, batch.y.len(), self.step.is_multiple_of(an_epoch).then_some(self.step));
             if self.of.fault == Some(Fault::Leak) {
                 self.kept.push(self.model.clone());
             }
@@ -175,6 +202,13 @@ impl<'a> Training<'a> {
             sample: true,
             ..Step::default()
         }
+    }
+
+    /// A score as the sidecar is told of it, with the losses of epochs that ended since the score before.
+    pub fn judged(&mut self, score: f64) -> Step {
+        let losses = std::mem::take(&mut self.epochs.ended);
+        let points = if losses.is_empty() { Vec::new() } else { vec![(EPOCH_LOSS.to_string(), losses)] };
+        Step { metrics: vec![(self.objective(), score)], points, ..Step::default() }
     }
 
     /// The score on the rows held out.
