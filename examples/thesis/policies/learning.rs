@@ -1,6 +1,5 @@
 //! Learning rules: what they keep, what they lose, what they save.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use earlystop::model::Mode;
@@ -9,11 +8,12 @@ use serde::Serialize;
 use super::choice::{as_stopped, of_all, of_kept, regret};
 use super::ground::{Answer, Set};
 use super::measure::rule_name;
+use crate::search::worker::EPOCH_LOSS;
 
 /// A learning rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
-    /// scikit-learn's `n_iter_no_change` and `tol`: so many epochs without a score better by more than that.
+    /// scikit-learn's `n_iter_no_change` and `tol`: so many epochs whose mean loss was not lower than the lowest by that much.
     Patience { epochs: u32, tol: f64 },
     /// Worse than the median of the others.
     Median,
@@ -76,15 +76,17 @@ impl Rule {
         let mut text = String::new();
         for set in sets {
             let mode = if set.mode == Mode::Min { "min" } else { "max" };
-            let metric = &set.metric;
-            let kind = match self {
+            let (kind, metric, mode) = match self {
                 Rule::Patience { epochs, tol } => {
-                    patience(&mut text, set, (epochs, tol), mode);
-                    continue;
+                    let kind =
+                        format!("kind = \"patience\", patience = {epochs}, min_delta = {tol}, dialect = \"sklearn\"");
+                    (kind, EPOCH_LOSS, "min")
                 }
-                Rule::Median => "kind = \"median\", grace = \"30 %\", dialect = \"vizier\"",
-                Rule::Asha => "kind = \"asha\", eta = 3, grace = \"10 %\"",
-                Rule::Auto => "kind = \"auto\"",
+                Rule::Median => {
+                    ("kind = \"median\", grace = \"30 %\", dialect = \"vizier\"".into(), &*set.metric, mode)
+                }
+                Rule::Asha => ("kind = \"asha\", eta = 3, grace = \"10 %\"".into(), &*set.metric, mode),
+                Rule::Auto => ("kind = \"auto\"".into(), &*set.metric, mode),
             };
             let name = rule_name(&self.name(), &set.name);
             let _ = write!(
@@ -127,32 +129,5 @@ impl Rule {
             saved_cpu: saved.cpu,
             note,
         }
-    }
-}
-
-/// Epochs are steps of another number at each batch size, and reports are no epochs: a rule a batch size.
-fn patience(text: &mut String, set: &Set, (epochs, tol): (u32, f64), mode: &str) {
-    let mut steps: BTreeMap<&str, u64> = BTreeMap::new();
-    for view in &set.trials {
-        let progress = &view.progress;
-        // Of a trial cut off by --steps the epochs that it was to train are not what it came to.
-        let an_epoch = match (progress.step, progress.epoch) {
-            (Some(step), Some(epoch)) if epoch > 0.0 => step as f64 / epoch,
-            _ => continue,
-        };
-        if let Some(batch) = view.params.get("batch_size") {
-            let patience = (an_epoch * f64::from(epochs)).round().max(1.0) as u64;
-            let longest = steps.entry(batch).or_default();
-            *longest = patience.max(*longest);
-        }
-    }
-    for (batch, steps) in steps {
-        let name = rule_name(&format!("patience-{epochs}-b{batch}"), &set.name);
-        let _ = write!(
-            text,
-            "[[rule]]\nname = \"{name}\"\nmetric = \"metrics.{}\"\nmode = \"{mode}\"\npatience_steps = {steps}\n\
-             min_delta = {tol}\nwhere = {{ experiment = \"{}\", \"param.batch_size\" = \"{batch}\" }}\n\n",
-            set.metric, set.name
-        );
     }
 }

@@ -20,6 +20,7 @@ use super::shared::Mapped;
 use crate::algorithm::Algorithm;
 pub use effort::Effort;
 pub use fault::Fault;
+pub use training::EPOCH_LOSS;
 use training::Training;
 
 /// How long to wait for a verdict: it comes within a millisecond unless the sidecar is in trouble.
