@@ -40,7 +40,7 @@ struct Part<'a> {
 
 /// The whole answer.
 pub fn section(runs: &[Run]) -> Section {
-    let parts = parts(runs);
+    let parts = parts(runs.iter());
     let words = vec![
         "Batch size is no learning effect here: partial_fit updates the weights row by row, whatever the batch is, so that \
          at equal epochs all batch sizes give the same weights but for rounding. What a batch size changes is how often a \
@@ -94,10 +94,16 @@ fn answer(rows: &[Vec<Cell>]) -> String {
     }
 }
 
-fn parts(runs: &[Run]) -> Vec<Part<'_>> {
-    let mut parts: BTreeMap<(String, &str), Part<'_>> = BTreeMap::new();
+/// What each hyperparameter alone goes with: rows as on the page.
+pub fn main_effects<'a>(runs: impl Iterator<Item = &'a Run>) -> Vec<Vec<Cell>> {
+    let is_alone = |row: &Vec<Cell>| FACTORS.iter().any(|factor| row[3] == Cell::text(*factor));
+    parts(runs).iter().flat_map(rows).filter(is_alone).collect()
+}
+
+fn parts<'a>(runs: impl Iterator<Item = &'a Run>) -> Vec<Part<'a>> {
+    let mut parts: BTreeMap<(String, &str), Part<'a>> = BTreeMap::new();
     // What widening added lies at one batch size only: there the factors would be mixed up with each other.
-    for run in runs.iter().filter(|run| !run.is_refit() && are_planned(&run.view.params)) {
+    for run in runs.filter(|run| !run.is_refit() && are_planned(&run.view.params)) {
         let (set, algorithm) = (run.set(), run.label("algorithm"));
         let part = parts.entry((set.clone(), algorithm));
         let part = part.or_insert_with(|| Part { set, algorithm, diverged: 0, runs: Vec::new() });

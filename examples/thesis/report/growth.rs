@@ -9,11 +9,11 @@ use crate::runs::{DIVERGED, Run};
 use crate::stats::{holm, median, quantile, sign_test, slope_between};
 
 /// A fold counts if the sidecar looked at it so often, and a configuration if so many folds count.
-const LOOKS: usize = 30;
+pub const LOOKS: usize = 30;
 const FOLDS: usize = 3;
 
 /// Points of a fold that its slope is taken from: neighbours are put together, or the pairs would be too many.
-const POINTS: usize = 60;
+pub const POINTS: usize = 60;
 
 /// Places of a curve, and curves that the page shows of a data set and algorithm.
 const PLACES: usize = 40;

@@ -1,7 +1,8 @@
 //! `thesis report`: a page of what a search found and took, from its journal.
 //!
 //! In reading order: [`runs`] reads the journal; [`outcomes`] says who won and what it took; [`growth`] answers the first
-//! question from [`series`] over time, [`factors`] the second; [`phases`] is what each phase and the sidecar itself take; [`page`] and [`plot`] write it all down; [`stats`] are the statistics.
+//! question from [`series`] over time, [`factors`] the second; [`phases`] is what each phase and the sidecar itself take;
+//! [`trainers`] puts searches by different trainers side by side; [`page`] and [`plot`] write it all down; [`stats`] are the statistics.
 
 mod factors;
 mod growth;
@@ -10,6 +11,7 @@ mod page;
 mod phases;
 mod plot;
 mod series;
+mod trainers;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -29,6 +31,9 @@ pub struct Arguments {
     /// Where the page goes [default: DIR/report]
     #[arg(long, value_name = "DIR")]
     page: Option<PathBuf>,
+    /// The folder of a search of the same sets by another trainer, to show side by side
+    #[arg(long, value_name = "DIR")]
+    beside: Vec<PathBuf>,
 }
 
 /// Reads, computes, writes, and tells a person the short of it.
@@ -48,12 +53,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         [] => String::new(),
         made => format!(". Own cost: {}, made by: {}", out.join(cost::FOLDER).display(), made.join("; ")),
     };
-    let sections: Vec<Section> = vec![
+    let mut sections: Vec<Section> = vec![
         Section { source: source.clone(), ..outcomes::section(&runs, &records) },
         Section { source: format!("{source}{of_controls}"), ..growth::section(&runs, &controls) },
         Section { source: source.clone(), ..factors::section(&runs) },
         Section { source: format!("{source}{of_cost}"), ..phases::section(&runs, &prepared::read(out)?, &cost) },
     ];
+    sections.extend(trainers::section(out, &runs, &arguments.beside)?);
     let folder = arguments.page.clone().unwrap_or_else(|| out.join("report"));
     page::write(&folder, "Early stopping by system metrics: what a search found and took", &sections)?;
     summary(&runs, &sections);

@@ -236,7 +236,10 @@ pub fn read(journal: &Path) -> Result<Journal, Box<dyn Error>> {
 
 /// A report of steps; those of an evaluation carry none.
 fn window(at: f64, step: &Step) -> Option<Window> {
-    let metric = |wanted: &str| step.metrics.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
+    // Clients that merge reports say the values as points, each with its step.
+    let points = step.points.iter().filter_map(|(name, of)| Some((name, of.last()?.1)));
+    let values: Vec<(&String, f64)> = step.metrics.iter().map(|(name, value)| (name, *value)).chain(points).collect();
+    let metric = |wanted: &str| values.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
     let (loss, worst) = (metric("train_loss"), metric("train_loss_max"));
     let (epoch, samples) = (step.epoch.unwrap_or(0.0), step.samples.unwrap_or(0));
     Some(Window { at, epoch, samples, steps: step.n?, seconds: step.seconds?, loss, worst })

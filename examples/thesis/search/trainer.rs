@@ -39,6 +39,12 @@ impl Kind {
         }
     }
 
+    /// The kind of which a search wrote this down.
+    pub fn of(search: &str) -> Kind {
+        let others = [Kind::Sklearn, Kind::Ray];
+        others.into_iter().find(|kind| search.contains(kind.said())).unwrap_or_default()
+    }
+
     /// Python packages that it needs beyond Python's own.
     fn packages(self) -> &'static [&'static str] {
         match self {
@@ -166,6 +172,7 @@ mod tests {
     #[test]
     fn kinds_have_the_names_of_the_command_line() {
         for kind in Kind::value_variants() {
+            assert_eq!(Kind::of(&format!("seed 1, observe false{}, share 0.1", kind.said())), *kind);
             assert_eq!(kind.to_possible_value().expect("all can be named").get_name(), kind.as_str());
         }
     }
