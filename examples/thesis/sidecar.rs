@@ -72,6 +72,9 @@ impl Sidecar {
                 (None, Standing::Alone)
             }
             None => {
+                // Beside that of a search in this process, if there is one.
+                let socket = Places::here().runtime().join(format!("thesis-{}.sock", std::process::id()));
+                config.socket = Some(socket);
                 let folder = tempfile::Builder::new().prefix("earlystop-thesis-").tempdir()?;
                 config.state = Some(folder.path().to_path_buf());
                 (Some(folder), Standing::Inside(RunId(ulid::Ulid::generate().0)))

@@ -1,6 +1,6 @@
 //! `thesis search`: a grid with ten-fold cross-validation, every trial a process of its own beside the sidecar.
 //!
-//! In reading order: [`plan`] says what is tried, [`part`] how much of that; [`folds`] splits the data, or a [`share`] of
+//! In reading order: [`plan`] says what is tried, [`part`] how much of that, [`pace`] how long; [`folds`] splits the data, or a [`share`] of
 //! them, into files that trials share ([`shared`]);
 //! [`worker`] is a trial's process (or another program's: [`trainer`]), pinned to a core ([`pin`]); [`runner`] has them all
 //! started by this program or by [`ray`] ([`hands`], [`orphans`]), and writes down what became of each ([`record`]); [`choose`] finds the winners; [`audit`] looks the journal through.
@@ -14,6 +14,7 @@ pub mod folds;
 mod hands;
 pub mod kept;
 mod orphans;
+pub mod pace;
 mod part;
 mod pin;
 pub mod plan;
@@ -36,6 +37,7 @@ use crate::data::Source;
 use crate::sidecar::{Setup, Sidecar};
 use folds::Prepared;
 use hands::Hands;
+use pace::Pace;
 use part::Part;
 use plan::{Configuration, FOLDS, Fold, Planned};
 use record::{Record, Records};
@@ -85,6 +87,9 @@ pub struct Arguments {
     /// Milliseconds between two looks of the sidecar
     #[arg(long, value_name = "MS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
     interval_ms: u64,
+    /// Make trials longer, until each lasts so many seconds; they report about every 5 ms, not at each epoch's end
+    #[arg(long, value_name = "SECONDS", value_parser = pace::seconds, conflicts_with = "steps")]
+    at_least: Option<f64>,
     #[command(flatten)]
     trainer: Trainer,
     #[command(flatten)]
@@ -118,14 +123,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let sidecar = start_sidecar(arguments, &state)?;
     let files = prepared.iter().flat_map(|of| folds::all().map(|fold| shared::path(&rows, &of.set, &fold.name())));
     let hands = Hands::new(&arguments.trainer, out, &files.collect::<Vec<_>>(), cores.len(), &sidecar)?;
-    let ground = Ground {
-        sidecar: &sidecar,
-        rows: &rows,
-        effort: arguments.effort,
-        cores: &cores,
-        hands: &hands,
-        records: &records,
-    };
+    let pace = Pace::new(arguments.effort, arguments.at_least, arguments.trainer.kind, out)?;
+    let ground =
+        Ground { sidecar: &sidecar, rows: &rows, pace: &pace, cores: &cores, hands: &hands, records: &records };
     let Arguments { configurations, seed, share, .. } = *arguments;
     let (grids, said): (Vec<Vec<Configuration>>, Vec<Vec<String>>) =
         prepared.iter().map(|of| Part { configurations, seed, share }.of(of)).unzip();
@@ -144,8 +144,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if !added.is_empty() {
         println!("{} of the trials were added by widening.", added.len());
     }
+    pace.tell(&all)?;
     let planned: Vec<&Planned> = planned.iter().chain(&added).chain(&wanted).collect();
-    account(&planned, &all, &state, start)
+    audit::account(&planned, &all, &journal_in(&state), start)
 }
 
 fn on_all_folds(configuration: &Configuration) -> impl Iterator<Item = Planned> {
@@ -155,13 +156,14 @@ fn on_all_folds(configuration: &Configuration) -> impl Iterator<Item = Planned> 
 /// Another run in the same folder has to be the same search. It may widen the grid further: that only adds trials.
 fn same_as_before(arguments: &Arguments, out: &Path) -> Result<PathBuf, String> {
     let now = format!(
-        "seed {}, {}, configurations {:?}, observe {}{}{}",
+        "seed {}, {}, configurations {:?}, observe {}{}{}{}",
         arguments.seed,
         arguments.effort.said(),
         arguments.configurations,
         arguments.observe,
         arguments.trainer.kind.said(),
-        arguments.share.map(|share| format!(", share {share}")).unwrap_or_default()
+        arguments.share.map(|share| format!(", share {share}")).unwrap_or_default(),
+        arguments.at_least.map(|seconds| format!(", at least {seconds} s")).unwrap_or_default()
     );
     kept::claim(out, &now)?;
     Ok(out.join("state"))
@@ -206,31 +208,4 @@ fn start_sidecar(arguments: &Arguments, state: &Path) -> Result<Sidecar, Box<dyn
     };
     let interval_ns = arguments.interval_ms * earlystop::model::MILLI;
     Sidecar::start(&text, &path, Setup { state: Some(state), interval_ns, observe: arguments.observe })
-}
-
-/// Says what the journal holds; an error if a trial is missing in it.
-fn account(planned: &[&Planned], all: &[Record], state: &Path, start: Instant) -> Result<(), Box<dyn Error>> {
-    let journal = journal_in(state);
-    let audit = audit::audit(&journal)?;
-    let is_missing = |planned: &&&Planned| !audit.whole.contains(&(planned.configuration.set.clone(), planned.name()));
-    let missing: Vec<String> = planned.iter().filter(is_missing).map(|planned| planned.name()).collect();
-    let cpu: f64 = all.iter().map(|record| record.cpu_seconds).sum();
-    println!(
-        "{} trials, {} steps, {} reports, {} samples in {}; {cpu:.1} s of CPU; this run took {:.1} s.",
-        audit.whole.len(),
-        audit.steps,
-        audit.reports,
-        audit.samples,
-        journal.display(),
-        start.elapsed().as_secs_f64()
-    );
-    if audit.dropped > 0 {
-        println!("The journal says that it lacks {} inputs.", audit.dropped);
-    }
-    match missing.as_slice() {
-        [] => Ok(()),
-        [first, ..] => {
-            Err(format!("{} trials are not whole in the journal; the first is {first}", missing.len()).into())
-        }
-    }
 }

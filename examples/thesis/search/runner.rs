@@ -8,10 +8,11 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::hands::Hands;
+use super::pace::Pace;
 use super::plan::Planned;
 use super::record::{Record, Records};
 use super::shared;
-use super::worker::{Arguments, Effort};
+use super::worker::Arguments;
 use crate::progress::{Progress, Unit};
 use crate::sidecar::Sidecar;
 use crate::split::shuffled;
@@ -23,7 +24,7 @@ pub struct Ground<'a> {
     /// Where the folds' rows are.
     pub rows: &'a Path,
     /// How much is trained.
-    pub effort: Effort,
+    pub pace: &'a Pace,
     /// The cores of the trials; a trial at a time on each.
     pub cores: &'a [usize],
     /// Who starts them.
@@ -75,7 +76,8 @@ impl Ground<'_> {
     fn one(&self, planned: &Planned, core: usize) -> io::Result<Record> {
         let (set, fold) = (&planned.configuration.set, planned.fold.name());
         let rows = shared::path(self.rows, set, &fold);
-        let mut arguments = Arguments::of(&planned.configuration, &rows, &fold, &self.effort);
+        let effort = self.pace.of(&planned.configuration, self.rows, core, self.hands)?;
+        let mut arguments = Arguments::of(&planned.configuration, &rows, &fold, &effort);
         arguments.push(format!("--core={core}"));
         let view = self.hands.run(&arguments, set, &planned.name(), self.sidecar)?;
         Ok(Record::of(planned, &view))

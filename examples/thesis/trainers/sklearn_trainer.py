@@ -32,6 +32,7 @@ def arguments(words=None):
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--eval-rows", type=int, required=True)
+    parser.add_argument("--steps-a-report", type=int, help="and none at an epoch's end")
     parser.add_argument("--fold", required=True)
     parser.add_argument("--core", type=int)
     parser.add_argument("--says", choices=("all", "hello"), default="all")
@@ -172,8 +173,8 @@ class Training:
         if self.step >= self.total:
             return None
         of, begin, start = self.of, self.step, time.perf_counter()
-        until = min(self.total, (begin // STEPS_A_REPORT + 1) * STEPS_A_REPORT,
-                    (begin // self.an_epoch + 1) * self.an_epoch)
+        intervals = (of.steps_a_report,) if of.steps_a_report else (STEPS_A_REPORT, self.an_epoch)
+        until = min(self.total, *((begin // interval + 1) * interval for interval in intervals))
         losses = []
         for place in range(begin % self.an_epoch, begin % self.an_epoch + until - begin):
             rows = slice(place * of.batch_size, (place + 1) * of.batch_size)
