@@ -7,6 +7,7 @@ mod algorithm;
 mod command;
 mod control;
 mod data;
+mod energy;
 mod model;
 mod parity;
 mod policies;
@@ -46,7 +47,7 @@ enum Command {
     Policies(policies::Arguments),
     Speed(speed::Arguments),
     Quality(quality::Arguments),
-    Search(search::Arguments),
+    Search(Box<search::Arguments>),
     Report(report::Arguments),
     Control(control::Arguments),
     Cost(search::cost::Arguments),

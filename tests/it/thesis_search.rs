@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -87,14 +90,56 @@ fn a_search_that_was_killed_goes_on_and_loses_no_trial() {
     assert!(!other.status.success() && errors.contains("holds another search"), "{errors}");
 }
 
+/// A folder of the shape of the kernel's powercap, whose counter rises until this goes.
+struct Counter {
+    root: tempfile::TempDir,
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Counter {
+    /// The highest value, microjoules; the counter goes round every two seconds.
+    const HIGHEST: u64 = 2_000_000;
+
+    fn start() -> Counter {
+        let root = tempfile::tempdir().expect("a folder");
+        let package = root.path().join("intel-rapl:0");
+        fs::create_dir(&package).expect("the folder is ours");
+        let set = move |name: &str, text: String| {
+            // A reader is to see the old text or the new one.
+            let new = package.join("new");
+            fs::write(&new, text).and_then(|()| fs::rename(&new, package.join(name))).expect("the folder is ours");
+        };
+        set("name", "package-0\n".into());
+        set("max_energy_range_uj", Counter::HIGHEST.to_string());
+        set("energy_uj", "0".into());
+        let (end, ended) = channel();
+        let begun = Instant::now();
+        let work = move || {
+            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(Duration::from_millis(20)) {
+                set("energy_uj", (begun.elapsed().as_micros() as u64 % Counter::HIGHEST).to_string());
+            }
+        };
+        Counter { root, end: Some(end), thread: Some(thread::spawn(work)) }
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
 #[test]
 fn a_share_of_the_rows_is_searched_and_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path();
     fs::create_dir(out.join("run")).expect("the folder is ours");
+    let counter = Counter::start();
     let share = |out: &Path| {
         let mut command = search(out);
-        command.args(["--share", "5%"]);
+        command.args(["--share", "5%", "--powercap"]).arg(counter.root.path());
         command
     };
     let done = share(out).output().expect("the example starts");
@@ -114,6 +159,15 @@ fn a_share_of_the_rows_is_searched_and_says_so() {
     let trials = fs::read_to_string(out.join("report/trials.csv")).expect("the table is written");
     let of_share = trials.lines().skip(1).filter(|line| line.starts_with("red_wine (5 % of the training rows),"));
     assert_eq!(of_share.count(), records.len(), "the hello says the share: {trials}");
+
+    // The counter rises all the time, and goes round.
+    assert!(said.contains("Energy is an estimate: the processors used "), "{said}");
+    let head: Vec<&str> = trials.lines().next().expect("a line of heads").split(',').collect();
+    let place = head.iter().position(|name| *name == "energy J (estimate)").expect("a column");
+    let joules =
+        trials.lines().skip(1).map(|line| line.split(',').nth(place).and_then(|cell| cell.parse::<f64>().ok()));
+    let joules: Vec<f64> = joules.collect::<Option<_>>().expect("each trial has an estimate");
+    assert!(joules.iter().all(|one| *one >= 0.0) && joules.iter().sum::<f64>() > 0.0, "{joules:?}");
 
     let whole = search(out).output().expect("the example starts");
     assert!(!whole.status.success(), "a search of all rows is another one");

@@ -1,6 +1,6 @@
 //! `thesis report`: a page of what a search found and took, from its journal.
 //!
-//! In reading order: [`runs`] reads the journal; [`outcomes`] says who won and what it took; [`growth`] answers the first
+//! In reading order: [`runs`] reads the journal; [`outcomes`] says who won and what it took, [`trials`] of each trial; [`growth`] answers the first
 //! question from [`series`] over time, [`factors`] the second; [`phases`] is what each phase and the sidecar itself take;
 //! [`trainers`] puts searches by different trainers side by side; [`page`] and [`plot`] write it all down; [`stats`] are the statistics.
 
@@ -12,12 +12,14 @@ mod phases;
 mod plot;
 mod series;
 mod trainers;
+mod trials;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use crate::command;
 use crate::control;
+use crate::energy::Energy;
 use crate::runs::{self, Run};
 use crate::search::{cost, prepared, record};
 use page::{Cell, Section};
@@ -54,7 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         made => format!(". Own cost: {}, made by: {}", out.join(cost::FOLDER).display(), made.join("; ")),
     };
     let mut sections: Vec<Section> = vec![
-        Section { source: source.clone(), ..outcomes::section(&runs, &records) },
+        Section { source: source.clone(), ..outcomes::section(&runs, &records, &Energy::read(out)?) },
         Section { source: format!("{source}{of_controls}"), ..growth::section(&runs, &controls) },
         Section { source: source.clone(), ..factors::section(&runs) },
         Section { source: format!("{source}{of_cost}"), ..phases::section(&runs, &prepared::read(out)?, &cost) },

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use clap::ValueEnum;
 
 use super::page::{Cell, Section, Table, significant};
+use super::trials::{Joules, all, joules};
 use crate::algorithm::Algorithm;
+use crate::energy::Energy;
 use crate::model::Task;
 use crate::runs::{DIVERGED, Run};
 use crate::search::axis::{Edge, edges, is_planned};
@@ -15,12 +17,13 @@ use crate::search::record::Record;
 use crate::stats::median;
 
 /// The table of winners, and that of all trials.
-pub fn section(runs: &[Run], records: &[Record]) -> Section {
+pub fn section(runs: &[Run], records: &[Record], energy: &Energy) -> Section {
+    let joules = joules(runs, energy);
     let mut parts: BTreeMap<(String, String), Vec<&Run>> = BTreeMap::new();
     for run in runs {
         parts.entry((run.set(), run.label("algorithm").to_string())).or_default().push(run);
     }
-    let rows = parts.values().map(|of| row(of, records)).collect();
+    let rows = parts.values().map(|of| row(of, records, &joules)).collect();
     let caption = format!(
         "The winner has the best mean score over {FOLDS} folds, each of which completed; the test rows were looked at \
          once, by the winner trained on all other rows. Scores of regressions are RMSE, of classifiers accuracy. \
@@ -46,6 +49,7 @@ pub fn section(runs: &[Run], records: &[Record]) -> Section {
         "CPU s",
         "elapsed s",
         "memory peak MiB",
+        "energy J (estimate)",
     ];
     let winners = Table { name: "winners", caption, head, rows, shown: usize::MAX };
     let words = vec![
@@ -57,10 +61,11 @@ pub fn section(runs: &[Run], records: &[Record]) -> Section {
         "CPU is what the kernel told at each trial's end (wait4). Elapsed is the sum over trials, some of which ran side \
          by side."
             .to_string(),
+        energy.said(),
     ];
     let title = "What was found, and what it took".to_string();
     let answer = answer(&parts, records);
-    Section { title, answer, words, tables: vec![winners, all(runs, records)], ..Section::default() }
+    Section { title, answer, words, tables: vec![winners, all(runs, records, &joules)], ..Section::default() }
 }
 
 /// The grid as far as it was tried, in its order: batch sizes up, learning rates and alphas down.
@@ -125,7 +130,7 @@ fn before(of: &[&Run], records: &[Record]) -> Option<Winner> {
     if planned.len() == of.len() { None } else { winner(&planned, records) }
 }
 
-fn row(of: &[&Run], records: &[Record]) -> Vec<Cell> {
+fn row(of: &[&Run], records: &[Record], joules: &Joules) -> Vec<Cell> {
     let winner = winner(of, records);
     let name = winner.as_ref().map(|winner| winner.configuration.name());
     let is_winner = |run: &&&Run| name.as_deref() == Some(run.group()) && !run.is_refit();
@@ -157,48 +162,6 @@ fn row(of: &[&Run], records: &[Record]) -> Vec<Cell> {
         Cell::number(sum(Run::cpu)),
         Cell::number(sum(Run::elapsed)),
         Cell::number(of.iter().filter_map(|run| run.peak()).reduce(f64::max).map(|bytes| bytes / 1_048_576.0)),
+        Cell::number(of.iter().filter_map(|run| joules.get(&run.view.run).copied()).reduce(|a, b| a + b)),
     ]
-}
-
-/// Every trial: the file is for programs, the page shows none of it.
-fn all(runs: &[Run], records: &[Record]) -> Table {
-    let scores: BTreeMap<(&str, &str), Option<f64>> =
-        records.iter().map(|record| ((record.set.as_str(), record.trial.as_str()), record.score)).collect();
-    let row = |run: &Run| {
-        let score = scores.get(&(run.view.experiment.as_str(), run.view.trial.as_str())).copied().flatten();
-        vec![
-            Cell::text(run.set()),
-            Cell::text(run.view.trial.as_str()),
-            Cell::text(run.view.state.as_str()),
-            Cell::text(if run.diverged() { "yes" } else { "no" }),
-            Cell::number(score),
-            Cell::number(run.throughput()),
-            Cell::number(run.step_time()),
-            Cell::number(Some(run.cpu())),
-            Cell::number(Some(run.elapsed())),
-            Cell::number(run.peak()),
-            Cell::count(run.windows.len()),
-            Cell::count(run.looks.len()),
-        ]
-    };
-    Table {
-        name: "trials",
-        caption: "Every trial.".into(),
-        head: vec![
-            "data set",
-            "trial",
-            "state",
-            "diverged",
-            "score",
-            "samples/s",
-            "step s",
-            "CPU s",
-            "elapsed s",
-            "memory peak bytes",
-            "reports",
-            "system samples in training",
-        ],
-        rows: runs.iter().map(row).collect(),
-        shown: 0,
-    }
 }

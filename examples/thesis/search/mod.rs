@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::data::Source;
+use crate::energy::{Energy, Meter, POWERCAP};
 use crate::sidecar::{Setup, Sidecar};
 use folds::Prepared;
 use hands::Hands;
@@ -90,6 +91,9 @@ pub struct Arguments {
     /// Make trials longer, until each lasts so many seconds; they report about every 5 ms, not at each epoch's end
     #[arg(long, value_name = "SECONDS", value_parser = pace::seconds, conflicts_with = "steps")]
     at_least: Option<f64>,
+    /// Where the kernel shows the processors' energy
+    #[arg(long, value_name = "DIR", default_value = POWERCAP, hide = true)]
+    powercap: PathBuf,
     #[command(flatten)]
     trainer: Trainer,
     #[command(flatten)]
@@ -132,19 +136,21 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     said.iter().flatten().for_each(|line| println!("{line}"));
     let planned: Vec<Planned> = grids.iter().flatten().flat_map(on_all_folds).collect();
     eprintln!("{} trials on {} cores. Metrics: {}/metrics", planned.len(), cores.len(), sidecar.http_address());
+    let meter = Meter::start(&arguments.powercap, out)?;
     let done = ground.run(&planned, there, arguments.seed)?;
     let mut fields: Vec<Field<'_>> = prepared.iter().zip(&grids).flat_map(|(of, grid)| Field::of(of, grid)).collect();
     let (done, added) = widen::widen(&mut fields, arguments.widen, &ground, done, arguments.seed)?;
     let found: Vec<Found> = fields.iter().filter_map(|field| field.found(&done)).collect();
     let wanted: Vec<Planned> = found.iter().map(|found| found.refit.clone()).collect();
     let all = ground.run(&wanted, done, arguments.seed)?;
-    drop(hands);
+    drop((meter, hands));
     sidecar.shutdown();
     widen::tell(&found, &all);
     if !added.is_empty() {
         println!("{} of the trials were added by widening.", added.len());
     }
     pace.tell(&all)?;
+    println!("{}", Energy::read(out)?.said());
     let planned: Vec<&Planned> = planned.iter().chain(&added).chain(&wanted).collect();
     audit::account(&planned, &all, &journal_in(&state), start)
 }
