@@ -29,7 +29,7 @@ fn policies_are_replayed_on_a_record_and_one_runs_for_real() {
     let text = fs::read_to_string(out.join("policies.json")).expect("it was written");
     let tables: Value = serde_json::from_str(&text).expect("it is JSON");
     let rows = |table: &str| tables[table].as_array().expect("a table").clone();
-    assert_eq!(rows("learning").len(), 7);
+    assert_eq!(rows("learning").len(), 10);
     assert!(tables["ranks"].is_null(), "one set has no ranks");
     let budgets = rows("budgets");
     let elapsed: Vec<&Value> = budgets.iter().filter(|row| row["measure"] == "elapsed").collect();
@@ -54,7 +54,7 @@ fn policies_are_replayed_on_a_record_and_one_runs_for_real() {
     let live = rows("live");
     assert_eq!((live.len(), &live[0]["policy"]), (1, &Value::from("elapsed-q50")));
     let lines = |name: &str| fs::read_to_string(out.join(name)).expect("it was written").lines().count();
-    assert_eq!((lines("budgets.csv"), lines("learning.csv"), lines("live.csv")), (budgets.len() + 1, 8, 2));
+    assert_eq!((lines("budgets.csv"), lines("learning.csv"), lines("live.csv")), (budgets.len() + 1, 11, 2));
 
     let other = Command::new(example())
         .args(["policies", "--replay-only", "--out"])

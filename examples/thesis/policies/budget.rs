@@ -7,7 +7,7 @@ use earlystop::model::TrialView;
 use earlystop::replay::Stopped;
 use serde::Serialize;
 
-use super::choice::{Chosen, best, of_all, of_kept, regret};
+use super::choice::{Choice, Chosen, regret};
 use super::ground::{Answer, Set, score};
 use super::measure::{Measure, QUANTILES, quantile};
 
@@ -37,8 +37,12 @@ pub struct Budget {
     pub saved_steps: f64,
     pub saved_seconds: f64,
     pub saved_cpu: f64,
+    /// Configurations all of whose folds are feasible, and none of which diverged.
+    pub feasible_configurations: usize,
+    /// Configurations within the budget on all folds that are left out, for a fold of them diverged.
+    pub diverged_configurations: usize,
     pub best: Option<String>,
-    /// The best configuration all of whose folds are feasible.
+    /// The best of the feasible configurations.
     pub best_feasible: Option<String>,
     /// How much worse that is than the best of all, as a share: what the budget costs.
     pub price: Option<f64>,
@@ -92,7 +96,8 @@ impl Level {
     }
 
     /// How the budget did on a set.
-    pub fn judge(self, set: &Set, answer: &Answer) -> Option<Budget> {
+    pub fn judge(self, choice: &Choice<'_>, answer: &Answer) -> Option<Budget> {
+        let set = choice.set;
         let bound = self.bound(set)?;
         let measured: Vec<(&Arc<TrialView>, f64)> =
             set.trials.iter().filter_map(|view| Some((view, self.measure.of(view)?))).collect();
@@ -108,8 +113,13 @@ impl Level {
         let feasible = measured.iter().filter(|(view, _)| is_feasible(view)).count();
         let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
         let saved = set.saved(answer).share_of(set.spent());
-        let (all, kept) = (of_all(set), of_kept(set, answer));
-        let within = best(set, |view| score(view, &set.metric).filter(|_| is_feasible(view)));
+        let (all, kept) = (choice.of_all(), choice.of_kept(answer));
+        let within = choice.best(|view| score(view, &set.metric).filter(|_| is_feasible(view)));
+        let configurations = choice.configurations();
+        let (diverged, sound): (Vec<_>, Vec<_>) = configurations
+            .values()
+            .filter(|folds| folds.iter().all(|view| is_feasible(view)))
+            .partition(|folds| folds.iter().any(|view| choice.diverged.contains(&view.run)));
         let note = match stopped.len() {
             0 => "stops none",
             all if all == measured.len() => "stops all",
@@ -133,6 +143,8 @@ impl Level {
             saved_steps: saved.steps,
             saved_seconds: saved.seconds,
             saved_cpu: saved.cpu,
+            feasible_configurations: sound.len(),
+            diverged_configurations: diverged.len(),
             price: regret(set.mode, all.as_ref(), within.as_ref()),
             // Where nobody is feasible, nobody can be kept.
             feasible_kept: within.as_ref().is_some_and(|within| {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use earlystop::model::Mode;
 use serde::Serialize;
 
-use super::choice::{as_stopped, of_all, of_kept, regret};
+use super::choice::{Choice, regret};
 use super::ground::{Answer, Set};
 use super::measure::rule_name;
 use crate::search::worker::EPOCH_LOSS;
@@ -24,11 +24,14 @@ pub enum Rule {
 }
 
 /// The rules of the experiment.
-pub const RULES: [Rule; 7] = [
+pub const RULES: [Rule; 10] = [
+    Rule::Patience { epochs: 5, tol: 1e-1 },
+    Rule::Patience { epochs: 5, tol: 1e-2 },
     Rule::Patience { epochs: 5, tol: 1e-3 },
     Rule::Patience { epochs: 5, tol: 1e-4 },
+    Rule::Patience { epochs: 5, tol: 1e-5 },
     Rule::Patience { epochs: 2, tol: 1e-3 },
-    Rule::Patience { epochs: 10, tol: 1e-4 },
+    Rule::Patience { epochs: 10, tol: 1e-3 },
     Rule::Median,
     Rule::Asha,
     Rule::Auto,
@@ -100,10 +103,11 @@ impl Rule {
     }
 
     /// How it did on a set.
-    pub fn judge(self, set: &Set, answer: &Answer) -> Learned {
+    pub fn judge(self, choice: &Choice<'_>, answer: &Answer) -> Learned {
+        let set = choice.set;
         let stopped = set.trials.iter().filter(|view| answer.stopped.contains_key(&view.run)).count();
-        let (all, kept) = (of_all(set), of_kept(set, answer));
-        let regret_as_stopped = regret(set.mode, all.as_ref(), as_stopped(set, answer).as_ref());
+        let (all, kept) = (choice.of_all(), choice.of_kept(answer));
+        let regret_as_stopped = regret(set.mode, all.as_ref(), choice.as_stopped(answer).as_ref());
         let saved = set.saved(answer).share_of(set.spent());
         let regret = regret(set.mode, all.as_ref(), kept.as_ref());
         let note = match stopped {

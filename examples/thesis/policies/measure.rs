@@ -2,6 +2,8 @@
 
 use earlystop::model::TrialView;
 
+pub use crate::stats::quantile;
+
 /// A system measure of a whole trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
@@ -65,28 +67,9 @@ pub fn rule_name(what: &str, set: &str) -> String {
     format!("{what}-{set}").chars().map(legal).collect()
 }
 
-/// The quantile between the two nearest values (type 7 of Hyndman and Fan); none of none.
-pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let place = q * sorted.len().checked_sub(1)? as f64;
-    let (below, part) = (place.floor() as usize, place.fract());
-    let above = sorted[(below + 1).min(sorted.len() - 1)];
-    Some(sorted[below] + part * (above - sorted[below]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quantiles_lie_between_values() {
-        assert_eq!(quantile(&[], 0.5), None);
-        assert_eq!(quantile(&[7.0], 0.9), Some(7.0));
-        assert_eq!(quantile(&[4.0, 1.0, 3.0, 2.0], 0.5), Some(2.5));
-        assert_eq!(quantile(&[4.0, 1.0, 3.0, 2.0, 5.0], 0.25), Some(2.0));
-        assert_eq!(quantile(&[1.0, 2.0], 1.0), Some(2.0));
-    }
 
     #[test]
     fn every_budget_is_a_policy_without_a_mistake() {

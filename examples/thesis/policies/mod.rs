@@ -1,21 +1,28 @@
 //! `thesis policies`: what stopping policies would have done to a grid that was recorded whole, and what three of them do.
 //!
 //! In reading order: [`ground`] is the record and the library's replay of it; [`measure`] and [`budget`] are about system
-//! budgets, [`learning`] about rules on curves, [`choice`] about what is left to choose, [`ranks`] about who is better;
-//! [`forecast`] foretells full runs from their beginnings, and from runs on a part of the rows; [`live`] runs some for real; [`write`] puts the tables down.
+//! budgets, [`learning`] and [`extent`] about rules on curves, [`choice`] about what is left to choose, [`frontier`] about
+//! what a policy takes and loses, [`ranks`] about who is better; [`forecast`] foretells full runs from their beginnings, and
+//! from runs on a part of the rows; [`live`] runs some for real; [`tables`] holds it all, and [`write`] puts it down.
 
 mod budget;
 mod choice;
+mod extent;
 mod forecast;
+mod frontier;
 mod ground;
 mod learning;
 mod live;
 mod measure;
 mod ranks;
+mod tables;
 mod write;
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::path::PathBuf;
+
+use earlystop::model::RunId;
 
 use crate::progress::{Progress, Unit};
 use crate::runs;
@@ -23,13 +30,26 @@ use crate::search::axis::are_planned;
 use budget::Level;
 use forecast::share::Shared;
 use ground::{Answer, Ground, Set};
-use learning::{Learned, RULES, Rule};
+use learning::{RULES, Rule};
 use live::Live;
-use ranks::{Ranks, ranks};
-use serde::Serialize;
+use tables::Tables;
 
-/// A policy that loses more than this share of the best score has failed.
-const LOST: f64 = 0.001;
+/// Policies that are ranked over the data sets. Nemenyi's table ends at ten, and more make it harder still to tell any apart.
+const RANKED: [&str; 10] = [
+    "patience-2-0.001",
+    "patience-5-0.001",
+    "patience-10-0.001",
+    "patience-5-0.0001",
+    "median",
+    "asha",
+    "auto",
+    "elapsed-q50",
+    "memory-peak-q50",
+    frontier::NONE,
+];
+
+/// Policies whose way to the best score is written down.
+const WAYS: [&str; 6] = [frontier::NONE, "patience-5-0.001", "median", "asha", "auto", "elapsed-q50"];
 
 /// What stopping policies would have done to a search, by replay; then three of them for real
 ///
@@ -63,17 +83,28 @@ pub struct Arguments {
 enum Policy {
     Budget(Level),
     Learning(Rule),
+    None,
 }
 
 impl Policy {
     fn all() -> Vec<Policy> {
-        Level::all().map(Policy::Budget).chain(RULES.map(Policy::Learning)).collect()
+        let (budgets, rules) = (Level::all().map(Policy::Budget), RULES.map(Policy::Learning));
+        budgets.chain(rules).chain([Policy::None]).collect()
     }
 
     fn name(self) -> String {
         match self {
             Policy::Budget(level) => level.name(),
             Policy::Learning(rule) => rule.name(),
+            Policy::None => frontier::NONE.into(),
+        }
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Policy::Budget(_) => "budget",
+            Policy::Learning(_) => "rule",
+            Policy::None => "none",
         }
     }
 
@@ -81,26 +112,9 @@ impl Policy {
         match self {
             Policy::Budget(level) => level.policy(sets),
             Policy::Learning(rule) => rule.policy(sets),
+            Policy::None => String::new(),
         }
     }
-}
-
-/// All tables.
-#[derive(Debug, Default, Serialize)]
-pub struct Tables {
-    /// The journal that all of them come from.
-    journal: PathBuf,
-    /// The command that made them.
-    command: String,
-    budgets: Vec<budget::Budget>,
-    selects: Vec<budget::Selects>,
-    learning: Vec<Learned>,
-    forecasts: Vec<forecast::Forecast>,
-    /// Where forecasts from shares of the rows come from.
-    shares: Vec<forecast::share::Source>,
-    /// Of learning rules and of no rule, over data sets; none of a single set.
-    ranks: Option<Ranks>,
-    live: Vec<live::Compared>,
 }
 
 /// Records, replays, runs, and writes it down.
@@ -131,22 +145,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if sets.is_empty() {
         return Err(format!("{} has no trial that came to its end", journal.display()).into());
     }
+    let runs = runs::read(&journal)?.runs;
+    let diverged: HashSet<RunId> = runs.iter().filter(|run| run.diverged()).map(|run| run.view.run).collect();
     let answers = answers(&ground, &sets, &policies)?;
-    let mut tables = Tables { journal, command: std::env::args().collect::<Vec<_>>().join(" "), ..Tables::default() };
+    let mut tables = Tables::of(&journal);
     for (policy, answer) in policies.iter().zip(&answers) {
-        for set in &sets {
-            match policy {
-                Policy::Budget(level) => {
-                    tables.budgets.extend(level.judge(set, answer));
-                    tables.selects.extend(level.selects(set));
-                }
-                Policy::Learning(rule) => tables.learning.push(rule.judge(set, answer)),
-            }
-        }
+        tables.add(*policy, &sets, &diverged, answer);
     }
-    tables.forecasts = forecast::forecasts(&runs::read(&tables.journal)?.runs, &shares);
+    tables.forecasts = forecast::forecasts(&runs, &shares);
     tables.shares = shares.into_iter().map(|shared| shared.source).collect();
-    tables.ranks = ranked(&sets, &tables.learning);
+    tables.rank(&sets);
+    tables.say_synthetic(&sets);
     write::tables(&arguments.out, &tables)?;
     print!("{}", write::text(&tables));
     if !arguments.replay_only {
@@ -154,6 +163,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             let answer = policies.iter().position(|one| *one == policy).map(|place| &answers[place]);
             tables.live.extend(live.run(&policy.name(), &policy.text(&sets), &sets, answer)?);
         }
+        tables.say_synthetic(&sets);
         write::tables(&arguments.out, &tables)?;
         print!("{}", write::live(&tables.live));
     }
@@ -161,22 +171,15 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Learning rules and no rule, by the share of the CPU that each used on a set; who lost more than that has the full cost.
-fn ranked(sets: &[Set], learned: &[Learned]) -> Option<Ranks> {
-    let names: Vec<String> = RULES.map(Rule::name).into_iter().chain(["no rule".to_string()]).collect();
-    let cost = |set: &Set, name: &String| {
-        let one = learned.iter().find(|one| one.set == set.name && one.rule == *name);
-        one.filter(|one| one.regret_as_stopped.is_some_and(|lost| lost <= LOST)).map_or(1.0, |one| 1.0 - one.saved_cpu)
-    };
-    let costs: Vec<Vec<f64>> = sets.iter().map(|set| names.iter().map(|name| cost(set, name)).collect()).collect();
-    ranks(&names, &costs)
-}
-
 /// A replay each, one after the other: a journal has one reader at a time.
 fn answers(ground: &Ground, sets: &[Set], policies: &[Policy]) -> Result<Vec<Answer>, String> {
     let mut progress = Progress::new("replays", Unit::Count, 0, Some(policies.len() as u64));
     let mut answers = Vec::new();
     for policy in policies {
+        if *policy == Policy::None {
+            answers.push(Answer::default());
+            continue;
+        }
         answers.push(ground.under(&policy.text(sets)).map_err(|e| format!("{}: {e}", policy.name()))?);
         progress.show(answers.len() as u64, "");
     }
@@ -191,7 +194,8 @@ mod tests {
     #[test]
     fn policies_have_names_of_their_own() {
         let names: std::collections::BTreeSet<String> = Policy::all().into_iter().map(Policy::name).collect();
-        assert_eq!(names.len(), 27);
+        assert_eq!(names.len(), 31);
+        assert!(RANKED.iter().chain(&WAYS).all(|name| names.contains(*name)));
         assert!(
             ["memory-peak-q10", "elapsed-q90", "patience-5-0.001", "auto"].iter().all(|name| names.contains(*name))
         );

@@ -1,8 +1,9 @@
 //! `thesis report`: a page of what a search found and took, from its journal.
 //!
-//! In reading order: [`runs`] reads the journal; [`outcomes`] says who won and what it took, [`trials`] of each trial; [`growth`] answers the first
-//! question from [`series`] over time, [`factors`] the second; [`phases`] is what each phase and the sidecar itself take;
-//! [`trainers`] puts searches by different trainers side by side; [`page`] and [`plot`] write it all down; [`stats`] are the statistics.
+//! In reading order: [`runs`] reads the journal; [`outcomes`] says who won and what it took, [`trials`] of each trial;
+//! [`growth`] answers the first question from [`series`] over time, [`factors`] the second, [`stopping`] the third;
+//! [`trainers`] puts searches by different trainers side by side; [`phases`] is what each phase and the sidecar itself take;
+//! [`page`] and [`plot`] write it all down; [`crate::stats`] are the statistics.
 
 mod factors;
 mod growth;
@@ -11,6 +12,7 @@ mod page;
 mod phases;
 mod plot;
 mod series;
+mod stopping;
 mod trainers;
 mod trials;
 
@@ -23,6 +25,7 @@ use crate::energy::Energy;
 use crate::runs::{self, Run};
 use crate::search::{cost, prepared, record};
 use page::{Cell, Section};
+use stopping::Found;
 
 /// Write a page of what a search found and took: report.html, and its tables as CSV
 #[derive(Debug, clap::Args)]
@@ -36,6 +39,9 @@ pub struct Arguments {
     /// The folder of a search of the same sets by another trainer, to show side by side
     #[arg(long, value_name = "DIR")]
     beside: Vec<PathBuf>,
+    /// Where `policies` wrote its tables [default: DIR/policies, if it is there]
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
 }
 
 /// Reads, computes, writes, and tells a person the short of it.
@@ -61,12 +67,30 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Section { source: source.clone(), ..factors::section(&runs) },
         Section { source: format!("{source}{of_cost}"), ..phases::section(&runs, &prepared::read(out)?, &cost) },
     ];
+    let found = policies(arguments)?;
+    let stopping = match &found {
+        Some(found) => stopping::sections(found, &format!("This page: {}", command::line())),
+        None => vec![Section { source: source.clone(), ..stopping::unasked(out, &journal) }],
+    };
+    let last = sections.split_off(3);
     sections.extend(trainers::section(out, &runs, &arguments.beside)?);
+    sections.extend(stopping.into_iter().chain(last));
     let folder = arguments.page.clone().unwrap_or_else(|| out.join("report"));
     page::write(&folder, "Early stopping by system metrics: what a search found and took", &sections)?;
     summary(&runs, &sections);
     println!("The page is {}, its tables lie beside it. {source}", folder.join("report.html").display());
     Ok(())
+}
+
+/// What `policies` found: where that is said it has to be there.
+fn policies(arguments: &Arguments) -> Result<Option<Found>, String> {
+    match &arguments.policies {
+        None => stopping::read(&arguments.out.join("policies")),
+        Some(folder) => match stopping::read(folder)? {
+            None => Err(format!("there is no policies.json in {}; `-- policies` writes it", folder.display())),
+            found => Ok(found),
+        },
+    }
 }
 
 /// The controls, if they were run, and where their numbers come from.
@@ -107,8 +131,11 @@ fn summary(runs: &[Run], sections: &[Section]) {
         let cells: Vec<String> = cells.map(|(head, cell)| format!("{head} {}", cell.shown())).collect();
         println!("  {}", cells.join(", "));
     }
+    if winners.rows.len() > SUMMARY {
+        println!("  and {} more winners on the page", winners.rows.len() - SUMMARY);
+    }
     println!();
 }
 
 /// Winners that the terminal shows.
-const SUMMARY: usize = 8;
+const SUMMARY: usize = 4;

@@ -105,6 +105,7 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .3rem; } p {
 .answer { font-size: 1.02rem; font-weight: 600; }
 .source, caption { color: var(--soft); font-size: .8rem; text-align: left; } .source { overflow-wrap: anywhere; }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem; } .plots svg { flex: 1 1 20rem; max-width: 24rem; min-width: 0; }
+.plots svg.broad { flex: 1 1 100%; max-width: 46rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; margin: .8rem 0; font-size: .8rem; }
 th, td { padding: .2rem .7rem .2rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); } .right { text-align: right; font-variant-numeric: tabular-nums; }

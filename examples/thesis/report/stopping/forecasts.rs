@@ -1,0 +1,77 @@
+//! Full runs foretold from their beginnings, or from runs on a part of the rows.
+
+use super::super::page::{Section, Table};
+use super::row::Row;
+
+/// The section: all columns that there are.
+pub fn section(forecasts: &[Row], shares: &[Row]) -> Section {
+    let mut words = vec![
+        "`error` is the median absolute error of a regression (linfa's) on the hyperparameters and on what was seen so far, of \
+         configurations that it was not fitted on; `error last` that of taking what was seen last as it is. Batch size is among \
+         the hyperparameters for the sake of time and memory; it is no cause of a score."
+            .to_string(),
+    ];
+    let source = |row: &Row| {
+        format!(
+            "Share {} of the rows: journal {}, made by: {}.",
+            row.cell("share").shown(),
+            row.text("journal"),
+            row.text("command")
+        )
+    };
+    words.extend(shares.iter().map(source));
+    if shares.is_empty() {
+        words.push(
+            "Nothing is foretold from runs on a part of the rows: `-- search SET... --share 10% --out DIR` makes such runs, and \
+             `-- policies --share-of DIR` reads them."
+                .into(),
+        );
+    }
+    Section {
+        title: "Full runs foretold from stopped ones".into(),
+        answer: answer(forecasts),
+        words,
+        tables: vec![table(forecasts)],
+        ..Section::default()
+    }
+}
+
+fn answer(forecasts: &[Row]) -> String {
+    let pairs: Vec<(f64, f64)> =
+        forecasts.iter().filter_map(|row| Some((row.number("error")?, row.number("error_last")?))).collect();
+    if pairs.is_empty() {
+        return "Nothing was foretold: too few configurations came to their end.".into();
+    }
+    let nearer = pairs.iter().filter(|(error, last)| error < last).count();
+    format!(
+        "The regression is nearer to the full run than the last value in {nearer} of {} forecasts (data set, quantity, how much \
+         was seen).",
+        pairs.len()
+    )
+}
+
+fn table(forecasts: &[Row]) -> Table {
+    let columns: Vec<&str> = forecasts.first().map(|row| row.columns().collect()).unwrap_or_default();
+    // Names of columns live as long as the program; these are known only when the file is read, once.
+    let head = columns.iter().map(|column| &*column.replace('_', " ").leak()).collect();
+    let rows = forecasts.iter().map(|row| columns.iter().map(|column| row.cell(column)).collect()).collect();
+    let caption = "Forecasts of full runs.".into();
+    Table { name: "forecasts", caption, head, rows, shown: 60 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_that_come_later_are_shown_too() {
+        let row = |error: f64| -> Row {
+            let text = format!(r#"{{"set":"s","from":"share 10 %","error":{error},"error_last":0.5,"unit":"s"}}"#);
+            serde_json::from_str(&text).expect("a row")
+        };
+        let section = section(&[row(0.1), row(0.9)], &[]);
+        assert!(section.answer.contains("in 1 of 2 forecasts"), "{}", section.answer);
+        assert_eq!(section.tables[0].head, ["set", "from", "error", "error last", "unit"]);
+        assert_eq!(section.tables[0].rows[1][1].shown(), "share 10 %");
+    }
+}
