@@ -94,7 +94,7 @@ fn told(set: &str, from: &str, sound: &[&Run], examples: &[Example<'_>], diverge
     let metric = sound.first().and_then(|run| run.view.objective.as_ref()).map(|objective| objective.metric.clone());
     let row = |quantity: Quantity| {
         let Errors { trials, regression: error, last: error_last } = errors(examples, quantity)?;
-        let unit = if quantity.is_factor() { Some("share of the value".to_string()) } else { metric.clone() };
+        let unit = if quantity.is_score() { metric.clone() } else { Some("share of the value".to_string()) };
         let (set, from, quantity) = (set.to_string(), from.to_string(), quantity.as_str());
         Some(Forecast { set, from, quantity, trials, diverged, error, error_last, unit: unit.unwrap_or_default() })
     };

@@ -12,6 +12,9 @@ use crate::split::{SEED, shuffled};
 /// Parts of the configurations; each is foretold by the others.
 const PARTS: usize = 5;
 
+/// Trials that are foretold at least: of fewer the median error is that of one or two.
+const FEWEST: usize = 20;
+
 /// What is known of a run early, and what it came to.
 #[derive(Clone, Debug)]
 pub struct Example<'a> {
@@ -56,22 +59,19 @@ impl<'a> Row<'a> {
 
 /// How far off a quantity is foretold; folds of a configuration are never on both sides. What is fitted is what is still to
 /// come, the difference to "as it stands": a regression that finds nothing says the latter and what is usual beside it.
-/// Errors of scores are in their unit, those of the others as a share of what it came to.
+/// None where too few trials are known early: they may be over before anybody looks at them.
 pub fn errors(examples: &[Example<'_>], quantity: Quantity) -> Option<Errors> {
     let rows: Vec<Row<'_>> = examples.iter().filter_map(|one| Row::of(one, quantity)).collect();
     let mut groups: Vec<&str> = rows.iter().map(|one| one.group).collect();
     groups.sort_unstable();
     groups.dedup();
-    if groups.len() < 2 {
+    if groups.len() < 2 || rows.len() < FEWEST {
         return None;
     }
     // Not by their names, which are in the order of the hyperparameters: each part would be one alpha.
     let places = shuffled(groups.len(), SEED);
     let part = |one: &Row<'_>| groups.binary_search(&one.group).map_or(0, |group| places[group]) % PARTS;
-    let error = |guess: f64, one: &Row<'_>| {
-        let off = guess - one.target;
-        if quantity.is_factor() { off.exp_m1().abs() } else { off.abs() }
-    };
+    let error = |guess: f64, one: &Row<'_>| quantity.miss(guess, one.target);
     let mut off = Vec::new();
     for held_out in 0..PARTS.min(groups.len()) {
         let (test, train): (Vec<_>, Vec<_>) = rows.iter().partition(|one| part(one) == held_out);
@@ -112,18 +112,20 @@ mod tests {
         };
         let examples: Vec<Example<'_>> =
             (0..20).flat_map(|place| (0..3).map(move |fold| (place, fold))).map(|(p, f)| example(p, f)).collect();
-        let score = errors(&examples, Quantity::Score).expect("twenty configurations");
+        let score = errors(&examples, Quantity::Accuracy).expect("twenty configurations");
         assert!(score.trials == 60 && score.regression < 0.02 && score.last > 0.5, "{score:?}");
         let time = errors(&examples, Quantity::Elapsed).expect("twenty configurations");
         assert!(time.regression < 0.2 && time.last > 0.5, "{time:?}");
         let memory = errors(&examples, Quantity::Memory).expect("twenty configurations");
         assert!(memory.last < 1e-12 && memory.regression < 1e-9, "as it stands is right: {memory:?}");
-        assert_eq!(errors(&examples[..3], Quantity::Score), None, "one configuration tells nothing of another");
+        assert_eq!(errors(&examples[..19], Quantity::Accuracy), None, "too few to say");
+        let same: Vec<Example<'_>> = examples.iter().map(|one| Example { group: "g", ..one.clone() }).collect();
+        assert_eq!(errors(&same, Quantity::Accuracy), None, "one configuration tells nothing of another");
     }
 
     #[test]
     fn a_value_that_nobody_saw_is_not_foretold() {
-        let groups: Vec<String> = (0..10).map(|place| format!("g{place}")).collect();
+        let groups: Vec<String> = (0..20).map(|place| format!("g{place}")).collect();
         let example = |group| Example {
             group,
             given: vec![1.0],
@@ -132,6 +134,6 @@ mod tests {
         };
         let examples: Vec<Example<'_>> = groups.iter().map(|group| example(group.as_str())).collect();
         assert_eq!(errors(&examples, Quantity::Memory), None);
-        assert_eq!(errors(&examples, Quantity::Cpu).map(|errors| errors.trials), Some(10));
+        assert_eq!(errors(&examples, Quantity::Cpu).map(|errors| errors.trials), Some(20));
     }
 }

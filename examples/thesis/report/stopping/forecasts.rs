@@ -6,9 +6,12 @@ use super::row::Row;
 /// The section: all columns that there are.
 pub fn section(forecasts: &[Row], shares: &[Row]) -> Section {
     let mut words = vec![
-        "`error` is the median absolute error of a regression (linfa's) on the hyperparameters and on what was seen so far, of \
-         configurations that it was not fitted on; `error last` that of taking what was seen last as it is. Batch size is among \
-         the hyperparameters for the sake of time and memory; it is no cause of a score."
+        "`error` is the median absolute error of a regression (linfa's interface, ridge) on the hyperparameters and on what was \
+         seen early, of configurations that it was not fitted on; it foretells what is still to come. `error last` is that of \
+         what was seen last: score and memory as they are, time and CPU as if it went on as it went (of a share of the rows: \
+         times so many). Diverged runs are not foretold. A row is missing where too few trials were looked at so early, the \
+         others being over too soon. Batch size is among the hyperparameters for the sake of time and memory; it is no cause of \
+         a score."
             .to_string(),
     ];
     let source = |row: &Row| {
