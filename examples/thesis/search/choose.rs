@@ -49,11 +49,12 @@ pub fn best(grid: &[Configuration], records: &[Record], task: Task) -> Option<Wi
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::search::plan::{Fold, Planned, grid};
 
-    fn record(planned: &Planned, score: f64) -> Record {
+    /// A trial that completed with this score; a NaN is none.
+    pub fn record(planned: &Planned, score: f64) -> Record {
         Record {
             set: planned.configuration.set.clone(),
             trial: planned.name(),

@@ -151,3 +151,58 @@ fn said(edges: &[Edge]) -> String {
 fn beyond(edge: &Edge) -> String {
     format!("{} {}", edge.axis.as_str(), edge.beyond)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::choose::tests::record;
+    use crate::search::plan;
+
+    fn wine() -> Prepared {
+        let (set, title) = ("red_wine".to_string(), "red_wine".to_string());
+        Prepared { set, title, task: Task::Regression, training: 2, whole: 2 }
+    }
+
+    /// Ten folds of each configuration, all with the score of it.
+    fn records(of: &[Configuration], score: impl Fn(&Configuration) -> f64) -> Vec<Record> {
+        of.iter().flat_map(on_all_folds).map(|planned| record(&planned, score(&planned.configuration))).collect()
+    }
+
+    #[test]
+    fn a_better_one_beyond_the_edge_wins_and_says_what_was_best_before() {
+        let wine = wine();
+        let grid = plan::grid("red_wine", Task::Regression, 2);
+        let mut field = Field::of(&wine, &grid).remove(0);
+        // The larger the learning rate, and the nearer the alpha to 0.001, the better.
+        let score = |one: &Configuration| 1.0 - 0.1 * one.learning_rate.log10() + (one.alpha.log10() + 3.0).powi(2);
+        let mut done = records(&grid, score);
+        let before = field.found(&done).expect("a winner");
+        assert!(
+            before.line.contains("-lr0.1-a0.001: RMSE 1.1000")
+                && before.line.contains("grid's edge (learning rate 0.1)")
+        );
+        let new = field.widen(&done);
+        assert_eq!(new.len(), 5);
+        done.extend(records(&new, score));
+        let found = field.found(&done).expect("a winner");
+        let said = "-lr1-a0.001: RMSE 1.0000 (std 0.0000) over the folds. It was found by widening; before, the best was \
+                    linear_regression-b2-lr0.1-a0.001, RMSE 1.1000. It lies on the grid's edge (learning rate 1)";
+        assert!(found.line.contains(said), "{}", found.line);
+        assert_eq!(found.refit.fold, Fold::Whole);
+        assert!(field.diverged(&new, &done).is_empty());
+    }
+
+    #[test]
+    fn a_learning_rate_that_diverges_ends_widening_that_way() {
+        let wine = wine();
+        let grid = plan::grid("red_wine", Task::Regression, 2);
+        let mut field = Field::of(&wine, &grid).remove(0);
+        let mut done = records(&grid, |one| 1.0 - one.learning_rate + (one.alpha - 0.01).abs());
+        let new = field.widen(&done);
+        done.extend(records(&new, |_| f64::NAN));
+        assert_eq!(field.diverged(&new, &done), [1.0]);
+        assert!(field.widen(&done).is_empty(), "the best lies where it lay, and what is beyond was tried");
+        let found = field.found(&done).expect("a winner");
+        assert!(!found.line.contains("edge") && !found.line.contains("widening"), "{}", found.line);
+    }
+}
