@@ -9,11 +9,18 @@ const FILE: &str = "commands.txt";
 
 /// This process's command line, as one would type it in the repository. Only the program's own place is left out.
 pub fn line() -> String {
-    let quoted = |word: String| {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+".contains(c);
-        if !word.is_empty() && word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    typed(&words)
+}
+
+/// The command line with these arguments.
+pub fn typed(arguments: &[String]) -> String {
+    let quoted = |word: &String| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+%".contains(c);
+        let is_plain = !word.is_empty() && word.chars().all(is_plain);
+        if is_plain { word.clone() } else { format!("'{}'", word.replace('\'', "'\\''")) }
     };
-    let words = std::env::args_os().skip(1).map(|word| quoted(word.to_string_lossy().into_owned()));
+    let words = arguments.iter().map(quoted);
     std::iter::once("cargo run --release --example thesis --".to_string()).chain(words).collect::<Vec<_>>().join(" ")
 }
 

@@ -8,6 +8,7 @@ mod command;
 mod control;
 mod data;
 mod energy;
+mod full;
 mod model;
 mod parity;
 mod policies;
@@ -18,6 +19,7 @@ mod quick;
 mod report;
 mod runs;
 mod search;
+mod sets;
 mod sidecar;
 mod speed;
 mod split;
@@ -43,6 +45,8 @@ struct Thesis {
 
 #[derive(Subcommand)]
 enum Command {
+    Full(full::Arguments),
+    Data(sets::Arguments),
     Parity(parity::Arguments),
     Policies(policies::Arguments),
     Speed(speed::Arguments),
@@ -59,8 +63,14 @@ enum Command {
 
 fn main() -> ExitCode {
     let thesis = Thesis::parse();
+    if let Err(error) = process::tie() {
+        eprintln!("thesis: cannot be tied to the process that started it: {error}");
+        return ExitCode::FAILURE;
+    }
     let result = match &thesis.command {
         Some(Command::Parity(arguments)) => return parity::run(arguments).into(),
+        Some(Command::Full(arguments)) => full::run(arguments),
+        Some(Command::Data(arguments)) => sets::run(arguments),
         Some(Command::Policies(arguments)) => policies::run(arguments),
         Some(Command::Quality(arguments)) => quality::run(arguments),
         Some(Command::Search(arguments)) => search::run(arguments),

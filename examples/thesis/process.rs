@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use earlystop::model::{ExitStatus, ExitUsage};
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 /// A started trial.
 pub struct Trial {
@@ -55,6 +56,23 @@ impl Trial {
             }
         }
     }
+}
+
+/// Says to a program of ours that it belongs to the one that starts it.
+const TIED: &str = "EARLYSTOP_THESIS_TIED";
+
+/// The command, started so that it does not outlive this process, however that ends; nor do commands of this program that
+/// it starts itself.
+pub fn tied_to(command: &mut Command) -> &mut Command {
+    command.env(TIED, "1")
+}
+
+/// Ends with the process that started this one, if that is what it asked for.
+pub fn tie() -> io::Result<()> {
+    if std::env::var_os(TIED).is_some() {
+        set_parent_process_death_signal(Some(Signal::TERM))?;
+    }
+    Ok(())
 }
 
 /// The status word of wait(2). Without WUNTRACED and WCONTINUED it tells of ends only.

@@ -74,12 +74,7 @@ impl Progress {
 
     fn left(&self, done: u64, total: u64, elapsed: Duration) -> Option<String> {
         let pace = done.checked_sub(self.before).filter(|fresh| *fresh > 0)? as f64 / elapsed.as_secs_f64().max(1e-9);
-        let seconds = (total.saturating_sub(done) as f64 / pace).round() as u64;
-        Some(match seconds {
-            0..=119 => format!("{seconds} s"),
-            120..=7199 => format!("{} min", seconds.div_ceil(60)),
-            _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        })
+        Some(duration(total.saturating_sub(done) as f64 / pace))
     }
 
     fn amount(&self, count: u64) -> String {
@@ -87,6 +82,16 @@ impl Progress {
             Unit::Count => count.to_string(),
             Unit::Bytes => format!("{:.1} MiB", count as f64 / 1_048_576.0),
         }
+    }
+}
+
+/// So many seconds, in the largest unit that still tells something.
+pub fn duration(seconds: f64) -> String {
+    // A cast of a float ends at the largest number.
+    match seconds.round() as u64 {
+        seconds @ 0..=119 => format!("{seconds} s"),
+        seconds @ 120..=7199 => format!("{} min", seconds.div_ceil(60)),
+        seconds => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
 }
 

@@ -11,6 +11,7 @@ use earlystop::wire::parse;
 use crate::prometheus::{TRAINER, tool};
 use crate::stage::{LONG, Stage};
 use crate::support::{BIN, repository, wait_for};
+use crate::thesis::example;
 
 /// A fenced block.
 struct Block {
@@ -121,7 +122,8 @@ fn every_command_exists_and_takes_its_flags() {
             }
             // Others' programs; `it_is_asked_as_it_says` runs them.
             ["curl" | "promtool", ..] => {}
-            ["cargo", "run" | "install", ..] | ["tests/run.sh"] => {}
+            // `the_experiments_exist_and_take_their_flags` looks at what comes after `--`.
+            ["cargo", "run", "--release", "--example", "thesis"] | ["cargo", "install", ..] | ["tests/run.sh"] => {}
             ["python3", "-m", "pip", "install", "./python"] => {
                 if !repository().join("python/pyproject.toml").is_file() {
                     wrong.push(format!("README.md:{line}: nothing to install in python/"));
@@ -131,6 +133,74 @@ fn every_command_exists_and_takes_its_flags() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The example's commands in the README, without what cargo is told: the line, and the words.
+fn experiments() -> Vec<(usize, Vec<String>)> {
+    let words = |(line, command): (usize, String)| {
+        let rest = command.strip_prefix("cargo run --release --example thesis")?;
+        Some((line, rest.split_whitespace().skip(1).map(str::to_string).collect()))
+    };
+    commands().into_iter().filter_map(words).collect()
+}
+
+/// The long words of a help text.
+fn has_flag(help: &str, flag: &str) -> bool {
+    help.split([' ', '\n', ',', '[', '=', '.']).any(|word| word == flag)
+}
+
+#[test]
+fn the_experiments_exist_and_take_their_flags() {
+    let example = example();
+    let mut wrong = Vec::new();
+    for (line, words) in experiments() {
+        let subcommand = words.first().filter(|word| !word.starts_with('-'));
+        let help = Command::new(&example).args(subcommand).arg("--help").output().expect("the example runs");
+        let text = String::from_utf8_lossy(&help.stdout).into_owned();
+        if !help.status.success() || !text.contains("Usage: thesis") {
+            wrong.push(format!("README.md:{line}: no command {subcommand:?}"));
+        }
+        let own = words.iter().take_while(|word| *word != "--").filter(|word| word.starts_with("--"));
+        wrong.extend(own.filter(|flag| !has_flag(&text, flag)).map(|flag| format!("README.md:{line}: no {flag}")));
+        let of_search: Vec<&String> = words.iter().skip_while(|word| *word != "--").skip(1).collect();
+        if !of_search.is_empty() {
+            let help = Command::new(&example).args(["search", "--help"]).output().expect("the example runs");
+            let text = String::from_utf8_lossy(&help.stdout);
+            let flags = of_search.into_iter().filter(|word| word.starts_with("--"));
+            wrong
+                .extend(flags.filter(|flag| !has_flag(&text, flag)).map(|flag| format!("README.md:{line}: no {flag}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn all_experiments_are_told_and_those_that_take_seconds_run() {
+    let example = example();
+    let help = Command::new(&example).arg("--help").output().expect("the example runs");
+    let text = String::from_utf8_lossy(&help.stdout);
+    let listed = text.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // What a line has no room for goes on further right.
+    let listed = listed.filter(|line| !line.starts_with("   "));
+    let names: Vec<&str> =
+        listed.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
+    assert!(names.len() > 5, "{text}");
+    let told = experiments();
+    let missing =
+        names.iter().filter(|name| !told.iter().any(|(_, words)| words.first().is_some_and(|word| word == *name)));
+    let missing: Vec<_> = missing.collect();
+    assert!(missing.is_empty(), "the README says nothing of {missing:?}");
+    // The others have tests of their own, with fewer trials: this build is not optimised.
+    for (line, words) in told.iter().filter(|(_, words)| ["parity", "control"].contains(&words[0].as_str())) {
+        let folder = tempfile::tempdir().expect("a folder of our own");
+        let mut command = Command::new(&example);
+        command.args(words).current_dir(repository()).env("XDG_RUNTIME_DIR", folder.path());
+        if words[0] == "control" {
+            command.args(["--seconds", "1", "--out"]).arg(folder.path());
+        }
+        let output = command.output().expect("the example runs");
+        assert!(output.status.success(), "README.md:{line}: {words:?}: {}", said(&output));
+    }
 }
 
 #[test]

@@ -29,6 +29,11 @@ pub const KNOWN: [Known; 4] = [
     Known { name: "wave_energy", id: 44975, target: "energy_total", dropped_prefix: Some("energy") },
 ];
 
+/// Their names.
+pub fn known_names() -> Vec<String> {
+    KNOWN.iter().map(|known| known.name.to_string()).collect()
+}
+
 impl Known {
     /// The set of this name or number.
     pub fn find(name: &str) -> Option<&'static Known> {

@@ -14,6 +14,6 @@ mod table;
 
 pub use file::read_arff;
 pub use frame::{Frame, Kind};
-pub use known::{Known, from_folder, red_wine};
+pub use known::{Known, from_folder, known_names, red_wine};
 pub use source::Source;
 pub use table::{Data, Table};

@@ -18,6 +18,27 @@ pub struct Source {
 }
 
 impl Source {
+    /// Only files of this folder.
+    #[cfg(test)]
+    pub fn from_folder(folder: &std::path::Path) -> Source {
+        use clap::Parser;
+
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            source: Source,
+        }
+        Line::parse_from(["thesis".into(), "--data".into(), folder.as_os_str().to_os_string()]).source
+    }
+
+    /// Command-line arguments that say the same: for a command that runs others.
+    pub fn arguments(&self) -> Vec<String> {
+        match &self.data {
+            Some(folder) => vec![format!("--data={}", folder.display())],
+            None => self.openml.arguments(),
+        }
+    }
+
     /// A set by its name or its number on OpenML. red_wine needs neither network nor file.
     pub fn load(&self, set: &str) -> Result<Table, Box<dyn Error>> {
         let known = Known::find(set);

@@ -5,6 +5,8 @@ mod repeat;
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -26,7 +28,7 @@ pub struct Arguments {
     /// Where the data files are
     #[arg(long, value_name = "DIR", default_value = "../shared/data")]
     data: PathBuf,
-    /// The cases (sklearn-*.json)
+    /// The cases (sklearn-*.json), or folders of them
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -54,14 +56,21 @@ impl From<Verdict> for ExitCode {
 
 /// Runs all cases and prints a line for each.
 pub fn run(arguments: &Arguments) -> Verdict {
-    let width = arguments.files.iter().map(|file| stem(file).chars().count()).max().unwrap_or(0);
+    let files = match cases(&arguments.files) {
+        Ok(files) => files,
+        Err(error) => {
+            eprintln!("thesis: {error}");
+            return Verdict::NotRun;
+        }
+    };
+    let width = files.iter().map(|file| stem(file).chars().count()).max().unwrap_or(0);
     println!(
         "{:<width$}  {:>8}  {:>9}  {:>8}  {:>8}  {:>8}  verdict",
         "case", "coef", "intercept", "losses", "score", "scaler"
     );
     let mut frames = HashMap::new();
     let mut verdict = Verdict::Same;
-    for file in &arguments.files {
+    for file in &files {
         match one(file, &arguments.data, &mut frames) {
             Ok((case, distance)) => {
                 let passed = distance.largest() <= TOLERANCE && distance.counts_agree;
@@ -82,6 +91,27 @@ pub fn run(arguments: &Arguments) -> Verdict {
     verdict
 }
 
+/// The files that are named, and those of the folders that are.
+fn cases(named: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    for named in named {
+        if !named.is_dir() {
+            files.push(named.clone());
+            continue;
+        }
+        let cannot = |error: io::Error| format!("cannot read the folder {}: {error}", named.display());
+        let entries = fs::read_dir(named).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(cannot)?;
+        let paths = entries.into_iter().map(|entry| entry.path());
+        let mut inside: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+        if inside.is_empty() {
+            return Err(format!("there is no case (NAME.json) in {}", named.display()));
+        }
+        inside.sort();
+        files.extend(inside);
+    }
+    Ok(files)
+}
+
 fn stem(file: &Path) -> String {
     file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -100,12 +130,18 @@ fn one(file: &Path, data: &Path, frames: &mut HashMap<PathBuf, Frame>) -> Result
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     fn folder() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/thesis/testdata/small")
+    }
+
+    #[test]
+    fn a_folder_stands_for_the_cases_in_it() {
+        let all = cases(&[folder(), "other.json".into()]).expect("it can be read");
+        assert!(all.len() > 20 && all.is_sorted() && all.last() == Some(&"other.json".into()), "{all:?}");
+        let empty = tempfile::tempdir().expect("a folder");
+        assert!(cases(&[empty.path().to_path_buf()]).expect_err("nothing in it").starts_with("there is no case"));
     }
 
     /// Runs the case in this text.

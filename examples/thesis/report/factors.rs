@@ -1,7 +1,8 @@
 //! The second question: which hyperparameters go with the use of the system?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
+use super::growth::LOOKS;
 use super::page::{Cell, Section, Table, significant};
 use super::plot::{Level, levels};
 use crate::runs::Run;
@@ -15,9 +16,10 @@ const FACTORS: [&str; 3] = ["batch_size", "learning_rate", "alpha"];
 /// A measure of a whole trial: its name and unit, and how to get it.
 type Measure = (&'static str, fn(&Run) -> Option<f64>);
 
-/// What is measured of a trial.
+/// What is measured of a trial. Time and CPU are totals that the kernel and the trainer tell; memory is what was seen, and of
+/// a trial that was seldom looked at that is too little.
 const MEASURES: [Measure; 5] = [
-    ("memory peak, KiB", |run| Some(run.peak()? / 1024.0)),
+    ("memory peak, KiB", |run| Some(run.peak().filter(|_| run.looks.len() >= LOOKS)? / 1024.0)),
     ("CPU, ms", |run| Some(1e3 * run.cpu())),
     ("elapsed, ms", |run| Some(1e3 * run.elapsed())),
     ("step time, µs", |run| Some(1e6 * run.step_time()?)),
@@ -41,7 +43,7 @@ struct Part<'a> {
 /// The whole answer.
 pub fn section(runs: &[Run]) -> Section {
     let parts = parts(runs.iter());
-    let words = vec![
+    let mut words = vec![
         "Batch size is no learning effect here: partial_fit updates the weights row by row, whatever the batch is, so that \
          at equal epochs all batch sizes give the same weights but for rounding. What a batch size changes is how often a \
          step begins and is reported, and that is all these tables show of it."
@@ -57,6 +59,15 @@ pub fn section(runs: &[Run]) -> Section {
         ),
     ];
     let plots = parts.iter().flat_map(plots).collect();
+    let short: Vec<String> = parts.iter().filter_map(short).collect();
+    if !short.is_empty() {
+        words.push(format!(
+            "Too short to measure their memory, with fewer than {LOOKS} system samples, are {}; a level is drawn where \
+             {FEWEST} folds have a trial that is long enough. The other measures are totals, told exactly by the kernel and \
+             the trainer.",
+            short.join("; ")
+        ));
+    }
     let head =
         vec!["data set", "algorithm", "measure", "factor", "epsilon squared", "low", "high", "by chance", "folds"];
     let rows: Vec<Vec<Cell>> = parts.iter().flat_map(rows).collect();
@@ -166,17 +177,28 @@ fn effect(fold: &[&Run], value: fn(&Run) -> Option<f64>, first: &str, second: Op
     (0.0 < chance && chance < 1.0).then_some((effect, chance))
 }
 
+/// How many trials are too short for their memory to be told, if any.
+fn short(part: &Part<'_>) -> Option<String> {
+    let count = part.runs.iter().filter(|run| run.looks.len() < LOOKS).count();
+    let all = part.runs.len();
+    (count > 0).then(|| format!("{}, {}: {count} of {all} trials", part.set, part.algorithm))
+}
+
 /// Small multiples: each measure against each hyperparameter.
 fn plots(part: &Part<'_>) -> Vec<String> {
     let mut plots = Vec::new();
     for ((name, value), factor) in MEASURES.iter().flat_map(|measure| FACTORS.map(move |factor| (measure, factor))) {
-        let mut by_level: BTreeMap<usize, (f64, Vec<f64>)> = BTreeMap::new();
+        let mut by_level: BTreeMap<usize, (f64, Vec<f64>, HashSet<&str>)> = BTreeMap::new();
         for (run, place) in part.runs.iter().zip(places(&part.runs, factor)) {
-            let level = by_level.entry(place).or_insert_with(|| (run.param(factor).unwrap_or(f64::NAN), Vec::new()));
-            level.1.extend(value(run));
+            let of = || (run.param(factor).unwrap_or(f64::NAN), Vec::new(), HashSet::new());
+            let (_, values, folds) = by_level.entry(place).or_insert_with(of);
+            if let Some(value) = value(run) {
+                values.push(value);
+                folds.insert(run.view.fold.as_deref().unwrap_or(""));
+            }
         }
-        let level = |(of, values): &(f64, Vec<f64>)| {
-            let at = |share: f64| quantile(values, share);
+        let level = |(of, values, folds): &(f64, Vec<f64>, HashSet<&str>)| {
+            let at = |share: f64| quantile(values, share).filter(|_| folds.len() >= FEWEST);
             let name = if *of >= 1.0 { format!("{of}") } else { significant(*of, 1) };
             Some(Level { name, middle: at(0.5)?, low: at(0.25)?, high: at(0.75)? })
         };

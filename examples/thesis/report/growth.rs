@@ -19,6 +19,9 @@ pub const POINTS: usize = 60;
 const PLACES: usize = 40;
 const CURVES: usize = 3;
 
+/// Rows that the page shows of configurations without curves.
+const SHORT: usize = 20;
+
 /// A configuration: its data set's title, its name, and its folds that did not diverge.
 struct Group<'a> {
     set: String,
@@ -27,10 +30,19 @@ struct Group<'a> {
     diverged: usize,
     /// Folds looked at often enough.
     long: Vec<&'a Run>,
+    /// Those, and the others.
+    all: Vec<&'a Run>,
+}
+
+impl Group<'_> {
+    /// Median of a total over the folds.
+    fn total(&self, of: impl Fn(&Run) -> Option<f64>) -> Cell {
+        Cell::number(median(&self.all.iter().filter_map(|run| of(run)).collect::<Vec<_>>()))
+    }
 }
 
 /// The whole answer.
-pub fn section(runs: &[Run], controls: &[Run]) -> Section {
+pub fn section(runs: &[&Run], controls: &[Run]) -> Section {
     let groups = groups(runs);
     let long: Vec<&Group> = groups.iter().filter(|group| group.long.len() >= FOLDS).collect();
     let (slopes, smallest) = slopes(&long);
@@ -38,7 +50,7 @@ pub fn section(runs: &[Run], controls: &[Run]) -> Section {
     let mut words = vec![
         format!(
             "{} of {} configurations have at least {FOLDS} folds with {LOOKS} system samples each. The others are too \
-             short to measure: their totals are in the table of trials. {} trials diverged; they are counted in the table \
+             short to measure: of them there are totals only. {} trials diverged; they are counted in the table \
              and left out of curves and slopes. {DIVERGED}",
             long.len(),
             groups.len(),
@@ -89,17 +101,18 @@ fn answer(slopes: &Table, measured: usize, all: usize) -> String {
     )
 }
 
-fn groups(runs: &[Run]) -> Vec<Group<'_>> {
+fn groups<'a>(runs: &[&'a Run]) -> Vec<Group<'a>> {
     let mut groups: BTreeMap<(String, &str), Vec<&Run>> = BTreeMap::new();
-    for run in runs.iter().filter(|run| !run.is_refit()) {
+    for run in runs.iter().copied().filter(|run| !run.is_refit()) {
         groups.entry((run.set(), run.group())).or_default().push(run);
     }
     groups
         .into_iter()
         .map(|((set, name), of)| {
             let diverged = of.iter().filter(|run| run.diverged()).count();
-            let long = of.iter().copied().filter(|run| !run.diverged() && run.looks.len() >= LOOKS).collect();
-            Group { set, name, algorithm: of[0].label("algorithm"), diverged, long }
+            let all: Vec<&Run> = of.iter().copied().filter(|run| !run.diverged()).collect();
+            let long = all.iter().copied().filter(|run| run.looks.len() >= LOOKS).collect();
+            Group { set, name, algorithm: of[0].label("algorithm"), diverged, long, all }
         })
         .collect()
 }
@@ -130,6 +143,7 @@ fn slopes(groups: &[&Group<'_>]) -> (Table, Option<String>) {
             middle(|slope| slope.2),
             Cell::count(up),
             Cell::count(down),
+            group.total(Run::throughput),
         ]);
     }
     let adjusted = holm(&p);
@@ -157,6 +171,7 @@ fn slopes(groups: &[&Group<'_>]) -> (Table, Option<String>) {
         "high",
         "rising folds",
         "falling folds",
+        "samples/s",
         "sign test p",
         "Holm p",
     ];
@@ -183,6 +198,7 @@ fn jumps(groups: &[&Group<'_>], controls: &[Run]) -> Table {
             Cell::number(quantile(&shares, 0.25)),
             Cell::number(median(&shares)),
             Cell::number(quantile(&shares, 0.75)),
+            Cell::number(median(&of.iter().filter_map(|run| run.throughput()).collect::<Vec<_>>())),
         ]
     };
     let of_controls = controls.iter().map(|run| row("control", run.view.trial.as_str(), &[run]));
@@ -203,6 +219,7 @@ fn jumps(groups: &[&Group<'_>], controls: &[Run]) -> Table {
             "share, quartile 1",
             "share, median",
             "share, quartile 3",
+            "samples/s",
         ],
         rows,
         shown: 40,
@@ -213,12 +230,36 @@ fn jumps(groups: &[&Group<'_>], controls: &[Run]) -> Table {
 fn short(groups: &[Group<'_>]) -> Table {
     let short = groups.iter().filter(|group| group.long.len() < FOLDS);
     let row = |group: &Group<'_>| {
-        let why = format!("too short to measure: {} folds with {LOOKS} samples", group.long.len());
-        vec![Cell::text(&*group.set), Cell::text(group.name), Cell::count(group.diverged), Cell::text(why)]
+        let why = match group.all.len() {
+            0 => "all folds diverged".to_string(),
+            _ => format!("too short to measure: {} folds with {LOOKS} samples", group.long.len()),
+        };
+        vec![
+            Cell::text(&*group.set),
+            Cell::text(group.name),
+            Cell::count(group.diverged),
+            Cell::text(why),
+            group.total(|run| Some(1e3 * run.cpu())),
+            group.total(|run| Some(1e3 * run.elapsed())),
+            group.total(|run| Some(run.peak()? / 1024.0)),
+            group.total(|run| Some(1e6 * run.step_time()?)),
+            group.total(Run::throughput),
+        ]
     };
-    let head = vec!["data set", "configuration", "diverged", "curve"];
-    let caption = "Configurations without curves.".into();
-    Table { name: "rq1_short", caption, head, rows: short.map(row).collect(), shown: 0 }
+    let head = vec![
+        "data set",
+        "configuration",
+        "diverged",
+        "curve",
+        "CPU ms",
+        "elapsed ms",
+        "memory peak KiB",
+        "step time µs",
+        "samples/s",
+    ];
+    let caption =
+        "Configurations without curves: totals of a trial, median over the folds that did not diverge.".into();
+    Table { name: "rq1_short", caption, head, rows: short.map(row).collect(), shown: SHORT }
 }
 
 /// Median and quartiles over the folds: a table of all, plots of those looked at most.

@@ -1,17 +1,21 @@
 //! `thesis report`: a page of what a search found and took, from its journal.
 //!
 //! In reading order: [`runs`] reads the journal; [`outcomes`] says who won and what it took, [`trials`] of each trial;
-//! [`growth`] answers the first question from [`series`] over time, [`factors`] the second, [`stopping`] the third;
+//! [`growth`] answers the first question from [`series`] over time ([`lasting`] trials have more to see), [`factors`] the
+//! second, [`stopping`] the third;
 //! [`trainers`] puts searches by different trainers side by side; [`phases`] is what each phase and the sidecar itself take;
+//! [`steps`] tells what `full` ran;
 //! [`page`] and [`plot`] write it all down; [`crate::stats`] are the statistics.
 
 mod factors;
 mod growth;
+mod lasting;
 mod outcomes;
 mod page;
 mod phases;
 mod plot;
 mod series;
+mod steps;
 mod stopping;
 mod trainers;
 mod trials;
@@ -24,6 +28,7 @@ use crate::control;
 use crate::energy::Energy;
 use crate::runs::{self, Run};
 use crate::search::{cost, prepared, record};
+use lasting::Lasting;
 use page::{Cell, Section};
 use stopping::Found;
 
@@ -56,6 +61,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
     let source = source(out, &journal, read.dropped);
     let (controls, of_controls) = controls(out)?;
+    let lasting = Lasting::read(out)?;
+    let (over_time, of_lasting) = lasting.beside(&runs);
     let cost = cost::read(out)?;
     let of_cost = match command::noted(&out.join(cost::FOLDER)).as_slice() {
         [] => String::new(),
@@ -63,7 +70,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     };
     let mut sections: Vec<Section> = vec![
         Section { source: source.clone(), ..outcomes::section(&runs, &records, &Energy::read(out)?) },
-        Section { source: format!("{source}{of_controls}"), ..growth::section(&runs, &controls) },
+        Section {
+            source: format!("{source}{of_lasting}{of_controls}"),
+            ..lasting.told(growth::section(&over_time, &controls))
+        },
         Section { source: source.clone(), ..factors::section(&runs) },
         Section { source: format!("{source}{of_cost}"), ..phases::section(&runs, &prepared::read(out)?, &cost) },
     ];
@@ -75,6 +85,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let last = sections.split_off(3);
     sections.extend(trainers::section(out, &runs, &arguments.beside)?);
     sections.extend(stopping.into_iter().chain(last));
+    sections.extend(steps::section(out, &command::line())?);
     let folder = arguments.page.clone().unwrap_or_else(|| out.join("report"));
     page::write(&folder, "Early stopping by system metrics: what a search found and took", &sections)?;
     summary(&runs, &sections);

@@ -64,10 +64,13 @@ fn phases(runs: &[Run], prepared: &[Preparation]) -> Table {
         let numbers = [of.seconds, of.cpu_seconds, of.resident_peak as f64 / 1_048_576.0];
         let title = runs.iter().find(|run| run.view.experiment.as_str() == of.set).map_or(of.set.clone(), Run::set);
         let words = [Cell::text(title), Cell::text(&*of.phase), Cell::count(1)];
-        rows.push(words.into_iter().chain(numbers.map(|number| Cell::number(Some(number)))).collect());
+        let numbers = numbers.map(|number| Cell::number(Some(number)));
+        rows.push(words.into_iter().chain(numbers).chain([Cell::None]).collect());
     }
     let mut sums: BTreeMap<(String, &str), Sum> = BTreeMap::new();
+    let mut samples: BTreeMap<String, f64> = BTreeMap::new();
     for run in runs {
+        *samples.entry(run.set()).or_default() += run.windows.last().map_or(0.0, |window| window.samples as f64);
         for (phase, used) in &run.view.progress.phases {
             let Sum { count, wall, cpu, peak } = sums.entry((run.set(), phase)).or_default();
             (*count, *wall, *cpu) = (*count + 1, *wall + used.first, *cpu + used.second);
@@ -76,15 +79,18 @@ fn phases(runs: &[Run], prepared: &[Preparation]) -> Table {
     }
     for ((set, phase), Sum { count, wall, cpu, peak }) in sums {
         let memory = Cell::number(peak.map(|bytes| bytes / 1_048_576.0));
+        // Samples are those that were trained on.
+        let throughput = samples.get(&set).filter(|_| phase == "train").map(|samples| samples / wall);
         let phase = match phase {
             "train" => "train",
             "eval" => "evaluate",
             other => other,
         };
-        let numbers = [Cell::count(count), Cell::number(Some(wall)), Cell::number(Some(cpu)), memory];
+        let numbers =
+            [Cell::count(count), Cell::number(Some(wall)), Cell::number(Some(cpu)), memory, Cell::number(throughput)];
         rows.push([Cell::text(set), Cell::text(phase)].into_iter().chain(numbers).collect());
     }
-    let head = vec!["data set", "phase", "processes", "time s", "CPU s", "memory peak MiB"];
+    let head = vec!["data set", "phase", "processes", "time s", "CPU s", "memory peak MiB", "samples/s"];
     let caption = "Time and resource consumption by step.".into();
     Table { name: "phases", caption, head, rows, shown: usize::MAX }
 }

@@ -80,7 +80,8 @@ pub fn account(planned: &[&Planned], all: &[Record], journal: &Path, start: Inst
     let audit = audit(journal)?;
     let is_missing = |planned: &&&Planned| !audit.whole.contains(&(planned.configuration.set.clone(), planned.name()));
     let missing: Vec<String> = planned.iter().filter(is_missing).map(|planned| planned.name()).collect();
-    let cpu: f64 = all.iter().map(|record| record.cpu_seconds).sum();
+    // A sum of nothing is -0.
+    let cpu = all.iter().map(|record| record.cpu_seconds).sum::<f64>() + 0.0;
     println!(
         "{} trials, {} steps, {} reports, {} samples in {}; {cpu:.1} s of CPU; this run took {:.1} s.",
         audit.whole.len(),

@@ -64,6 +64,9 @@ pub struct Arguments {
     /// Where the journal, the rows and the records of trials go
     #[arg(long, value_name = "DIR", default_value = "thesis-search")]
     out: PathBuf,
+    /// Where the folds' rows lie; searches of the same sets and seed may share them [default: rows in --out]
+    #[arg(long, value_name = "DIR")]
+    rows: Option<PathBuf>,
     /// Trials at a time [default: the cores less one, which is left to the sidecar and the system]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -113,7 +116,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     crate::command::note(out)?;
     let (records, there) = Records::open(&out.join("trials.jsonl"))?;
     let there = in_the_journal(there, &state)?;
-    let rows = out.join("rows");
+    let rows = arguments.rows.clone().unwrap_or_else(|| out.join("rows"));
     let sets = arguments.sets.iter().chain(&arguments.dataset);
     let prepared = sets
         .map(|set| {

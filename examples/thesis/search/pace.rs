@@ -20,6 +20,9 @@ use super::trainer::Kind;
 use super::worker::{Arguments, Effort};
 use crate::sidecar::{Setup, Sidecar};
 
+/// Folder of a search whose trials last, beside the journal of another.
+pub const FOLDER: &str = "long";
+
 /// The file beside the journal.
 const FILE: &str = "pace.jsonl";
 

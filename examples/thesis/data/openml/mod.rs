@@ -27,6 +27,9 @@ use super::known::Known;
 use super::parquet::read_parquet;
 use super::table::{Roles, Table};
 
+/// OpenML's server.
+const SERVER: &str = "https://www.openml.org";
+
 /// The two formats in which OpenML serves data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -41,7 +44,7 @@ pub enum Format {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Openml {
     /// OpenML's server, or a copy of it
-    #[arg(long, value_name = "URL", default_value = "https://www.openml.org")]
+    #[arg(long, value_name = "URL", default_value = SERVER)]
     pub openml: String,
     /// Where fetched files are kept [default: $OPENML_CACHE_DIR, else ~/.cache/openml, as the Python client]
     #[arg(long, value_name = "DIR")]
@@ -58,6 +61,17 @@ pub struct Openml {
 }
 
 impl Openml {
+    /// Command-line arguments that say the same, as far as it is not the default.
+    pub fn arguments(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        words.extend((self.openml != SERVER).then(|| format!("--openml={}", self.openml)));
+        words.extend(self.cache.iter().map(|folder| format!("--cache={}", folder.display())));
+        words.extend((self.format == Format::Parquet).then(|| "--format=parquet".to_string()));
+        words.extend(self.target.iter().map(|column| format!("--target={column}")));
+        words.extend(self.drop.iter().map(|column| format!("--drop={column}")));
+        words
+    }
+
     /// The set of this number: from the cache if it is there whole, else from the server.
     pub fn load(&self, id: u32) -> Result<Table, Box<dyn Error>> {
         let root = self.cache.clone().map_or_else(cache::default_root, Ok)?;

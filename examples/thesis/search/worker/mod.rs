@@ -18,7 +18,7 @@ use super::pin;
 use super::plan::Configuration;
 use super::shared::Mapped;
 use crate::algorithm::Algorithm;
-pub use effort::Effort;
+pub use effort::{Effort, next_report};
 pub use fault::Fault;
 pub use training::EPOCH_LOSS;
 use training::Training;
@@ -102,7 +102,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut trial = Training::new(arguments, &mapped);
     let mut sidecar = Trainer::hello(trial.hello()?);
     // Some trials take a few milliseconds: they are not to be over before they are watched.
-    sidecar.wait_for_welcome(WELCOME);
+    let is_watched = sidecar.wait_for_welcome(WELCOME).is_some();
     sidecar.report(Step { phase: Some("train".into()), ..Step::default() });
     while let Some(window) = trial.train()? {
         sidecar.report(trial.step(&window));
@@ -121,7 +121,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
     sidecar.report(Step { phase: Some("eval".into()), ..Step::default() });
     let score = trial.evaluate();
-    if sidecar.dropped() > 0 {
+    if is_watched && sidecar.dropped() > 0 {
         eprintln!("thesis: {} reports of {} found no taker", sidecar.dropped(), trial.name());
     }
     sidecar.completed(&[(&trial.objective(), score)]);

@@ -1,0 +1,250 @@
+//! `thesis full`: all experiments, one after the other, each a command of this program.
+//!
+//! In reading order: [`step`] says what they are, [`estimate`] how long they take; [`ledger`] keeps what became of each.
+
+mod estimate;
+pub mod ledger;
+mod step;
+
+use std::error::Error;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+use std::time::Instant;
+
+use crate::command;
+use crate::data::{Source, known_names};
+use crate::process::tied_to;
+use crate::progress::duration;
+use crate::search::worker::Effort;
+use crate::sets::{self, Shape};
+use estimate::Estimate;
+use ledger::{Became, Entry};
+use step::{Step, Steps};
+
+/// Policies that run for real.
+const LIVE: [&str; 3] = ["elapsed-q50", "patience-5-0.001", "median"];
+
+/// A search that takes longer than this is told how to be shorter.
+const LONG: f64 = 3600.0;
+
+/// The first step's name.
+const DATA: &str = "data";
+
+/// Run all experiments, and write the report
+///
+/// Fetches the data, then runs the other commands one after the other, all into one folder; what each took and said is in
+/// the report. At its start it tells how long it will take. Run it again with the same --out, and it goes on where it was
+/// cut off. The sidecar looks every 10 ms.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Where everything goes
+    #[arg(long, value_name = "DIR", default_value = "thesis-full")]
+    out: PathBuf,
+    /// The sets: names, or numbers on OpenML [default: the four of the experiments]
+    #[arg(long, value_name = "SET", num_args = 1..)]
+    sets: Vec<String>,
+    /// A Python that has examples/thesis/trainers/requirements.txt; without it those trainers are left out
+    #[arg(long, value_name = "FILE")]
+    python: Option<PathBuf>,
+    /// Search only so many configurations of each set [default: the whole grid]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    configurations: Option<u32>,
+    /// Configurations of each set for long trials and for the trainers in Python
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..))]
+    part: u32,
+    /// Seconds that long trials last at least
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = crate::search::pace::seconds)]
+    at_least: f64,
+    /// End each trial after so many steps, and keep all else short, too: only to see that it runs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    steps: Option<u64>,
+    /// Trials at a time [default: the cores less one, which is left to the sidecar and the system]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    #[command(flatten)]
+    source: Source,
+}
+
+/// Runs all of it.
+pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let out = arguments.out.as_path();
+    std::fs::create_dir_all(out)
+        .map_err(|e| format!("cannot make the folder {}: {e}; --out names another", out.display()))?;
+    command::note(out)?;
+    let data = data(arguments);
+    if let Some(failed) = one(arguments, &data, "first")? {
+        return Err(format!("the data are not there ({failed}); red_wine needs no network: --sets red_wine").into());
+    }
+    let shapes = sets::read(out)?;
+    let effort = Effort { epochs: 20, steps: arguments.steps, eval_rows: 2000, steps_a_report: None };
+    let searches: Vec<Estimate> =
+        shapes.iter().map(|shape| estimate::search(shape, arguments.configurations, &effort)).collect();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = arguments.jobs.map_or((cores - 1).max(1), usize::from) as f64;
+    let steps = Steps { of: arguments, shapes: &shapes, searches: &searches, jobs }.all();
+    tell(arguments, &shapes, &searches, &steps, jobs);
+    let mut failed = Vec::new();
+    for (place, step) in steps.iter().enumerate() {
+        let left: f64 = steps[place..].iter().map(|step| step.seconds).sum();
+        let at = format!("{} of {}, about {} left", place + 1, steps.len(), duration(left));
+        failed.extend(one(arguments, step, &at)?.map(|why| format!("{} ({why})", step.name)));
+    }
+    match failed.as_slice() {
+        [] => Ok(()),
+        failed => Err(format!(
+            "failed: {}. Run it again with the same --out: it tries these again, and keeps the others",
+            failed.join(", ")
+        )
+        .into()),
+    }
+}
+
+fn data(arguments: &Arguments) -> Step {
+    let mut words = vec![DATA.to_string()];
+    words.extend(if arguments.sets.is_empty() { known_names() } else { arguments.sets.clone() });
+    words.extend(arguments.source.arguments());
+    words.push(format!("--out={}", arguments.out.display()));
+    Step { name: DATA, why: "fetch the data sets".into(), arguments: words, lacks: None, seconds: 60.0 }
+}
+
+/// Runs a step, unless it is done already; says why if it failed.
+fn one(arguments: &Arguments, step: &Step, at: &str) -> Result<Option<String>, Box<dyn Error>> {
+    let out = arguments.out.as_path();
+    let before = ledger::read(out)?.into_iter().find(|entry| entry.step == step.name);
+    // Whoever looks for what is missing finds it on the page: that is written anew each time.
+    if before.is_some_and(|entry| entry.became == Became::Done && entry.arguments == step.arguments)
+        && step.name != "report"
+    {
+        eprintln!("[{at}] {}: done before", step.name);
+        return Ok(None);
+    }
+    let entry = |became, reason: Option<String>, seconds| Entry {
+        step: step.name.into(),
+        why: step.why.clone(),
+        arguments: step.arguments.clone(),
+        became,
+        reason,
+        seconds,
+    };
+    if let Some(lacks) = &step.lacks {
+        eprintln!("[{at}] {}: skipped: {lacks}", step.name);
+        ledger::add(out, &entry(Became::Skipped, Some(lacks.clone()), 0.0))?;
+        return Ok(None);
+    }
+    eprintln!("[{at}] {}: {} (about {})", step.name, step.why, duration(step.seconds));
+    eprintln!("  {}", command::typed(&step.arguments));
+    let start = Instant::now();
+    let mut child = Command::new(std::env::current_exe()?);
+    let status = tied_to(child.args(&step.arguments)).status()?;
+    let seconds = start.elapsed().as_secs_f64();
+    let failed = failed(status);
+    let became = if failed.is_some() { Became::Failed } else { Became::Done };
+    ledger::add(out, &entry(became, failed.clone(), seconds))?;
+    match status.signal() {
+        // Somebody ended it, and so all of this.
+        Some(signal) => Err(format!("{} was ended by signal {signal}; run it again to go on", step.name).into()),
+        None => Ok(failed),
+    }
+}
+
+fn failed(status: ExitStatus) -> Option<String> {
+    (!status.success()).then(|| status.code().map_or(status.to_string(), |code| format!("exit code {code}")))
+}
+
+/// The first screen: how much, how long, how to make it less.
+fn tell(arguments: &Arguments, shapes: &[Shape], searches: &[Estimate], steps: &[Step], jobs: f64) {
+    let out = arguments.out.display();
+    println!("All of it goes to {out}. If it is cut off, run it again with the same --out: it goes on.\n");
+    println!("{:<32} {:>14} {:>7} {:>10} {:>12}", "set", "configurations", "trials", "steps", "search");
+    for (shape, of) in shapes.iter().zip(searches) {
+        let took = duration(of.seconds / jobs);
+        println!("{:<32} {:>14} {:>7} {:>10.2e} {took:>12}", shape.title, of.configurations, of.trials, of.steps);
+    }
+    let seconds: f64 = steps.iter().filter(|step| step.lacks.is_none()).map(|step| step.seconds).sum();
+    let total = searches.iter().fold(Estimate::default(), |sum, one| sum.and(*one));
+    // The search, its shares, and the live runs, each stopped somewhere.
+    let rows: f64 = shapes.iter().map(estimate::rows_on_disk).sum();
+    let bytes = rows + total.bytes() * (1.4 + LIVE.len() as f64);
+    let free = rustix::fs::statvfs(&arguments.out).map(|disk| disk.f_bavail * disk.f_frsize);
+    println!(
+        "\n{} steps, {jobs} trials at a time: about {}, and about {} of disk{}. That is a rough guess.",
+        steps.len(),
+        duration(seconds),
+        gib(bytes),
+        free.as_ref().map(|free| format!(" ({} are free)", gib(*free as f64))).unwrap_or_default()
+    );
+    if free.is_ok_and(|free| bytes > free as f64) {
+        println!("That is more than is free: make it less, or name another --out.");
+    }
+    let longest = shapes.iter().zip(searches).max_by(|a, b| a.1.seconds.total_cmp(&b.1.seconds));
+    if let Some((shape, of)) = longest.filter(|_| seconds > LONG) {
+        let others: Vec<&str> = shapes.iter().map(|one| one.set.as_str()).filter(|set| *set != shape.set).collect();
+        let without =
+            if others.is_empty() { String::new() } else { format!("--sets {} leaves it out, ", others.join(" ")) };
+        println!(
+            "{} takes most of it, {:.0} % of each search: {without}--configurations 20 searches 20 of its {}.",
+            shape.set,
+            100.0 * of.seconds / total.seconds,
+            of.configurations
+        );
+    }
+    println!();
+}
+
+fn gib(bytes: f64) -> String {
+    if bytes < 1e9 { format!("{:.0} MiB", bytes / 1_048_576.0) } else { format!("{:.1} GiB", bytes / 1_073_741_824.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        full: Arguments,
+    }
+
+    fn steps(words: &[&str]) -> Vec<Step> {
+        let full = Line::parse_from(["full"].iter().chain(words)).full;
+        let shapes =
+            [Shape { set: "red_wine".into(), title: "red_wine".into(), rows: 1599, features: 11, classes: None }];
+        Steps { of: &full, shapes: &shapes, searches: &[Estimate::default()], jobs: 3.0 }.all()
+    }
+
+    #[test]
+    fn every_step_is_a_command_of_this_program() {
+        for words in [&["--python=/no/such/python"][..], &["--steps=3", "--configurations=1", "--data=D"]] {
+            let steps = steps(words);
+            let names: Vec<&str> = steps.iter().map(|step| step.name).collect();
+            let wanted = ["parity", "quality", "speed", "controls", "cost", "search", "long"];
+            assert_eq!(names[..7], wanted);
+            assert_eq!(names[names.len() - 2..], ["policies", "report"]);
+            for step in &steps {
+                let line = std::iter::once("thesis").chain(step.arguments.iter().map(String::as_str));
+                let parsed = crate::Thesis::try_parse_from(line);
+                assert!(
+                    parsed.is_ok(),
+                    "{:?}: {}",
+                    step.arguments,
+                    parsed.err().map(|e| e.to_string()).unwrap_or_default()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn searches_look_every_ten_milliseconds_and_what_lacks_is_said() {
+        let steps = steps(&["--steps=3"]);
+        let find = |name: &str| steps.iter().find(|step| step.name == name).expect("it is a step");
+        for name in ["search", "long", "share10", "share30", "policies"] {
+            assert!(find(name).arguments.contains(&"--interval-ms=10".into()), "{name}");
+        }
+        assert!(find("search").arguments.contains(&"--observe".into()));
+        assert!(find("ray").lacks.as_ref().is_some_and(|lacks| lacks.starts_with("no --python was given")));
+        assert!(!find("report").arguments.iter().any(|word| word.starts_with("--beside")));
+    }
+}
