@@ -29,6 +29,7 @@ mod stoppers;
 mod support;
 mod terminal;
 mod thesis;
+mod thesis_data;
 mod thesis_full;
 mod thesis_policies;
 mod thesis_search;
