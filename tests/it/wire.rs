@@ -380,6 +380,24 @@ fn a_trainer_that_never_reads_its_errors_stays() {
 }
 
 #[test]
+fn what_was_said_before_leaving_is_heard_though_the_answer_finds_nobody() {
+    for _ in 0..20 {
+        let stand = stand();
+        stand.hold.store(true, Ordering::Relaxed);
+        let mut brief = stand.connect();
+        brief.say("{\"type\":\"hello\",\"v\":1,\"trial\":\"brief\"}\n");
+        (1..=50).for_each(|step| brief.say(&format!("{{\"type\":\"step\",\"step\":{step}}}\n")));
+        brief.say("{\"type\":\"done\",\"status\":\"completed\"}\n");
+        drop(brief);
+        // Only now the engine takes the hello and answers it.
+        stand.hold.store(false, Ordering::Relaxed);
+        wait_for("its end", LONG, || (stand.closed() == 1).then_some(()));
+        assert_eq!(stand.steps(), (1..=50).collect::<Vec<_>>());
+        assert!(matches!(stand.lines().last().expect("lines").said, Said::Done(_)));
+    }
+}
+
+#[test]
 fn a_flood_slows_only_itself() {
     let stand = stand();
     let over = Arc::new(AtomicBool::new(false));

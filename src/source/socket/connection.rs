@@ -45,13 +45,15 @@ pub(super) async fn run<W: World>(id: ConnId, stream: UnixStream, server: Arc<Se
         outbox: outbox.clone(),
         server: server.clone(),
     };
-    let listening = async {
-        client.listen(&stream).await;
-        let _ = tokio::time::timeout(LAST_ANSWER, outbox.settled()).await;
-    };
+    let (listening, talking) = (client.listen(&stream), talk(&stream, &outbox));
+    tokio::pin!(listening, talking);
     tokio::select! {
-        () = listening => {}
-        _ = talk(&stream, &outbox) => {}
+        () = &mut listening => {
+            let settled = tokio::time::timeout(LAST_ANSWER, outbox.settled());
+            tokio::select! { _ = settled => {} _ = talking => {} }
+        }
+        // Who does not read is cut off. Who left before a reply came may have said something before that.
+        left = &mut talking => if left.is_err() { listening.await },
     }
     server.connections.close(id);
     let closed = vec![Event::Closed(id)];
@@ -78,7 +80,7 @@ async fn receive(stream: &UnixStream, lines: &mut Lines) -> io::Result<(usize, O
     stream.async_io(Interest::READABLE, || SCRATCH.with_borrow_mut(&mut receive)).await
 }
 
-/// Writes replies until the client is cut off or gone.
+/// Writes replies until the client is cut off. Errors: it is gone.
 async fn talk(stream: &UnixStream, outbox: &Outbox) -> io::Result<()> {
     while let Some((reply, weight)) = outbox.next().await {
         let line = render(&reply);
