@@ -386,7 +386,7 @@ fn what_was_said_before_leaving_is_heard_though_the_answer_finds_nobody() {
         stand.hold.store(true, Ordering::Relaxed);
         let mut brief = stand.connect();
         brief.say("{\"type\":\"hello\",\"v\":1,\"trial\":\"brief\"}\n");
-        (1..=50).for_each(|step| brief.say(&format!("{{\"type\":\"step\",\"step\":{step}}}\n")));
+        (1..=50).for_each(|step| brief.say(format!("{{\"type\":\"step\",\"step\":{step}}}\n")));
         brief.say("{\"type\":\"done\",\"status\":\"completed\"}\n");
         drop(brief);
         // Only now the engine takes the hello and answers it.
