@@ -49,6 +49,7 @@ pub fn ranks(treatments: &[String], costs: &[Vec<f64>]) -> Option<Ranks> {
     let error = (arms * (arms + 1.0) / (6.0 * blocks)).sqrt();
     let pairs = arms * (arms - 1.0) / 2.0;
     let z = Normal::standard().inverse_cdf(1.0 - 0.05 / pairs / 2.0);
+    let p_ties = chi.sf(chi2_ties.max(0.0));
     let nemenyi = Q_05.get(k - 2).map(|q| q * error);
     Some(Ranks {
         blocks: n,
@@ -56,22 +57,29 @@ pub fn ranks(treatments: &[String], costs: &[Vec<f64>]) -> Option<Ranks> {
         chi2,
         p: chi.sf(chi2.max(0.0)),
         chi2_ties,
-        p_ties: chi.sf(chi2_ties.max(0.0)),
+        p_ties,
         f,
         // Perfect agreement makes the denominator 0.
         p_f: if f.is_finite() { fisher.sf(f.max(0.0)) } else { 0.0 },
         nemenyi,
         bonferroni: z * error,
-        remark: remark(n, k, &mean, nemenyi.unwrap_or(z * error)),
+        remark: remark(n, &mean, nemenyi.unwrap_or(z * error), p_ties),
         mean,
     })
 }
 
 /// What so few blocks can say at all.
-fn remark(n: usize, k: usize, mean: &[f64], critical: f64) -> String {
+fn remark(n: usize, mean: &[f64], critical: f64, p: f64) -> String {
+    let k = mean.len();
     let worst = mean.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let best = mean.iter().copied().fold(f64::INFINITY, f64::min);
-    let verdict = if worst - best > critical { "some pairs differ" } else { "no pair differs" };
+    let verdict = match worst - best > critical {
+        true if p <= 0.05 => "some pairs differ",
+        true => {
+            "some pairs are that far apart, but Friedman's test does not reject that all are alike, so that none is taken to differ"
+        }
+        false => "no pair differs",
+    };
     format!(
         "{n} data sets and {k} policies: two mean ranks must be {critical:.3} apart, of {} at most; {verdict} at 0.05. Even \
          four data sets decide almost nothing, and folds are no blocks, for they share their rows.",

@@ -109,6 +109,7 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .3rem; } p {
 .wide { overflow-x: auto; } table { border-collapse: collapse; margin: .8rem 0; font-size: .8rem; }
 th, td { padding: .2rem .7rem .2rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); } .right { text-align: right; font-variant-numeric: tabular-nums; }
+@page { size: A4 landscape; margin: 11mm; }
 @media print { main { max-width: none; padding: 0; } .wide { overflow: visible; } table { font-size: 6.5pt; }
   svg, tr { break-inside: avoid; } h2 { break-after: avoid; } }
 ";

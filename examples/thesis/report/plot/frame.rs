@@ -90,9 +90,12 @@ impl Frame {
         let legend = rows(words.legend.names(), width);
         let top = 34.0 + LINE * legend.iter().map(|entry| entry.0 + 1).max().unwrap_or(0) as f64;
         let (all_width, all_height) = (LEFT + width + RIGHT, top + height + BELOW);
+        // A long title is written smaller, so that it ends where the plot ends; bold letters are a little wider.
+        let letters = LETTERS * ((width + RIGHT) / (1.08 * super::width(words.title))).min(1.0);
         let svg = format!(
             "<svg class=\"{}\" viewBox=\"0 0 {all_width} {all_height}\" role=\"img\" aria-label=\"{1}\" \
-             font-size=\"{LETTERS}\" font-family=\"sans-serif\"><text x=\"{LEFT}\" y=\"12\" font-weight=\"600\">{1}</text>\
+             font-size=\"{LETTERS}\" font-family=\"sans-serif\"><text x=\"{LEFT}\" y=\"12\" \
+             font-weight=\"600\" font-size=\"{letters:.1}\">{1}</text>\
              <text x=\"{LEFT}\" y=\"25\">{2}</text>",
             size.class(),
             escape(words.title),

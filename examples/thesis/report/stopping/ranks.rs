@@ -39,10 +39,12 @@ fn answer(ranks: &Ranks, apart: f64) -> String {
     order.sort_by(|a, b| a.1.total_cmp(&b.1));
     let Some(((best, rank), worst)) = order.first().zip(order.last()) else { return String::new() };
     let differ = order.iter().filter(|one| one.1 - rank > apart).count();
-    let told = match differ {
-        0 => "but no two policies can be told apart".to_string(),
-        _ if worst.1 - rank > apart => format!("and {differ} of the others are worse by more than chance"),
-        _ => String::new(),
+    // Pairs are looked at only where the test of all together rejects.
+    let rejected = ranks.p_ties.is_some_and(|p| p <= 0.05);
+    let told = match (rejected, differ) {
+        (true, 1..) => format!("and {differ} of the others are worse by more than chance"),
+        (true, 0) if worst.1 - rank > 0.0 => "but none of the others is worse by more than chance".to_string(),
+        _ => "but no two policies can be told apart".to_string(),
     };
     format!(
         "{best} has the best mean rank ({rank:.2}) of {} policies over {} data sets, {told}.",
@@ -106,7 +108,9 @@ mod tests {
         );
         assert!(told.plots[0].contains("critical difference 1.915"));
         let untold = section(Some(&ranks(Some(9.0))));
-        assert!(untold.answer.contains("no two policies can be told apart"), "{}", untold.answer);
+        assert!(untold.answer.contains("but none of the others is worse"), "{}", untold.answer);
+        let chance = section(Some(&Ranks { p_ties: Some(0.09), ..ranks(Some(1.914820)) }));
+        assert!(chance.answer.contains("no two policies can be told apart"), "{}", chance.answer);
         assert!(section(Some(&ranks(None))).plots[0].contains("Bonferroni"));
         assert!(section(None).answer.contains("at least two data sets"));
     }

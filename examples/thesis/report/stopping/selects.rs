@@ -77,8 +77,8 @@ fn plot(set: &str, measure: &str, parameter: &str, values: &Values<'_>) -> Strin
     };
     let drawn = [1, 2, 3].map(line);
     let x = Axis::between(parameter, -0.5, values.len() as f64 - 0.5).with_ticks(ticks);
-    let title = format!("{set}: what {measure} selects");
-    lines(Size::Small, &title, (x, Axis::shares("feasible trials")), Shape::Dotted, &drawn)
+    let feasible = Axis::shares("trials feasible under a budget at a quantile");
+    lines(Size::Small, &format!("{set}: {measure}"), (x, feasible), Shape::Dotted, &drawn)
 }
 
 fn table(parts: &BTreeMap<Part<'_>, Values<'_>>) -> Table {

@@ -8,6 +8,12 @@ use super::row::{Row, distinct};
 /// Kinds of policies, as rows name them, and as the legend does.
 const KINDS: [(&str, &str); 3] = [("rule", "rule on learning curves"), ("budget", "budget"), ("none", "no policy")];
 
+/// What one does without a policy, as rows name it.
+const NONE: &str = "no policy";
+
+/// Scores that are worse than the best by more than this share are drawn at the edge, so that the others can be told apart.
+const NEAR: f64 = 0.25;
+
 /// The section.
 pub fn section(found: &Found) -> Section {
     let points = &found.points;
@@ -27,7 +33,8 @@ pub fn section(found: &Found) -> Section {
         ),
         "Best score against total compute: as if the configurations were done one after another, all folds of each, in the \
          order in which the record began them. A line begins where the first configuration is done, and ends where all are; \
-         the score is the mean over the folds, diverged configurations left out."
+         the score is the mean over the folds, diverged configurations left out. Scores worse than the best by more than a \
+         quarter are drawn at the edge. A line can end better than without a policy, where a model was better before its end."
             .to_string(),
     ];
     Section {
@@ -86,11 +93,14 @@ fn ways(set: &str, rows: &[Row]) -> String {
         let points = of.filter_map(|row| Some((row.number("cpu_seconds")?, row.number("best_score")?))).collect();
         Line { name: name.into(), points }
     };
-    let drawn: Vec<Line> = distinct(rows, "policy").into_iter().map(line).collect();
-    let values = |column: &'static str| of_set.iter().filter_map(move |row| row.number(column));
+    let mut policies = distinct(rows, "policy");
+    // What one does without a policy lies beneath the others.
+    policies.sort_by_key(|policy| *policy != NONE);
+    let drawn: Vec<Line> = policies.into_iter().map(line).collect();
+    let near = of_set.iter().filter(|row| row.number("regret").is_some_and(|regret| regret <= NEAR));
     let axes = (
-        Axis::from_zero("total compute, CPU s", values("cpu_seconds")),
-        Axis::around("best score known", values("best_score")),
+        Axis::from_zero("total compute, CPU s", of_set.iter().filter_map(|row| row.number("cpu_seconds"))),
+        Axis::around("best score known", near.filter_map(|row| row.number("best_score"))),
     );
     lines(Size::Broad, &format!("{set}: best score against total compute"), axes, Shape::Steps, &drawn)
 }
