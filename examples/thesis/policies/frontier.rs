@@ -20,7 +20,7 @@ pub const NONE: &str = "no policy";
 pub struct Point {
     pub set: String,
     pub policy: String,
-    /// `budget`, `rule` or `none`.
+    /// `budget`, `rule`, `baseline` or `none`.
     pub kind: &'static str,
     pub trials: usize,
     pub stopped: usize,

@@ -2,11 +2,12 @@
 //!
 //! In reading order: [`ground`] is the record and the library's replay of it; [`measure`] and [`budget`] are about system
 //! budgets, [`learning`] and [`extent`] about rules on curves, [`choice`] about what is left to choose, [`frontier`] about
-//! what a policy takes and loses, [`ranks`] about who is better; [`forecast`] foretells full runs from their beginnings, and
+//! what a policy takes and loses, [`epochs`] about a baseline, [`ranks`] about who is better; [`forecast`] foretells full runs from their beginnings, and
 //! from runs on a part of the rows; [`live`] runs some for real; [`tables`] holds it all, and [`write`] puts it down.
 
 mod budget;
 mod choice;
+mod epochs;
 mod extent;
 mod forecast;
 mod frontier;
@@ -154,6 +155,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
     tables.forecasts = forecast::forecasts(&runs, &shares);
     tables.shares = shares.into_iter().map(|shared| shared.source).collect();
+    tables.add_baselines(&sets, &diverged, &runs);
     tables.rank(&sets);
     tables.say_synthetic(&sets);
     write::tables(&arguments.out, &tables)?;

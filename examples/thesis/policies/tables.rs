@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::budget::{Budget, Selects};
 use super::choice::Choice;
+use super::epochs::{self, EPOCHS};
 use super::extent::{Extent, extents};
 use super::forecast::Forecast;
 use super::forecast::share::Source;
@@ -18,6 +19,7 @@ use super::live::Compared;
 use super::ranks::{Ranks, ranks};
 use super::{Policy, RANKED, WAYS};
 use crate::command;
+use crate::runs::Run;
 
 /// All tables.
 #[derive(Debug, Default, Serialize)]
@@ -76,6 +78,13 @@ impl Tables {
             if WAYS.contains(&policy.name().as_str()) {
                 self.ways.extend(way(policy, &choice, answer));
             }
+        }
+    }
+
+    /// Adds what one gets without a daemon.
+    pub fn add_baselines(&mut self, sets: &[Set], diverged: &HashSet<RunId>, runs: &[Run]) {
+        for (set, epochs) in sets.iter().flat_map(|set| EPOCHS.map(|epochs| (set, epochs))) {
+            self.points.extend(epochs::point(epochs, &Choice { set, diverged }, runs));
         }
     }
 

@@ -80,13 +80,15 @@ pub fn section(runs: &[Run]) -> Section {
 
 /// Which hyperparameter goes with most, over all sets, algorithms and measures.
 fn answer(rows: &[Vec<Cell>]) -> String {
-    let mut largest: BTreeMap<[String; 3], (&'static str, f64)> = BTreeMap::new();
+    let mut largest: BTreeMap<[String; 3], (&'static str, f64, f64)> = BTreeMap::new();
     for row in rows {
         let Some(factor) = FACTORS.into_iter().find(|factor| row[3] == Cell::text(*factor)) else { continue };
-        let Cell::Number(effect, _) = row[4] else { continue };
-        let best = largest.entry([0, 1, 2].map(|place| row[place].shown())).or_insert((factor, effect));
-        if effect > best.1 {
-            *best = (factor, effect);
+        // More levels explain more by chance alone.
+        let (Cell::Number(effect, _), Cell::Number(chance, _)) = (&row[4], &row[7]) else { continue };
+        let best =
+            largest.entry([0, 1, 2].map(|place| row[place].shown())).or_insert((factor, *effect, effect - chance));
+        if effect - chance > best.2 {
+            *best = (factor, *effect, effect - chance);
         }
     }
     let all = largest.len();

@@ -141,6 +141,10 @@ impl Frame {
                 x - 3.0,
                 y - 3.0
             )),
+            3 => self.add(format_args!(
+                "<path d=\"M{x:.1} {:.1}l4 7h-8Z\" fill=\"{colour}\"><title>{name}</title></path>",
+                y - 4.0
+            )),
             _ => self.add(format_args!(
                 "<path d=\"M{:.1} {:.1}l8 8m0 -8l-8 8\" stroke=\"{colour}\" stroke-width=\"1.8\"><title>{name}</title></path>",
                 x - 4.0,

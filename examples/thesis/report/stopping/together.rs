@@ -6,7 +6,12 @@ use super::found::Found;
 use super::row::{Row, distinct};
 
 /// Kinds of policies, as rows name them, and as the legend does.
-const KINDS: [(&str, &str); 3] = [("rule", "rule on learning curves"), ("budget", "budget"), ("none", "no policy")];
+const KINDS: [(&str, &str); 4] = [
+    ("rule", "rule on learning curves"),
+    ("budget", "budget"),
+    ("none", "no policy"),
+    ("baseline", "a few epochs for all, then the best alone"),
+];
 
 /// What one does without a policy, as rows name it.
 const NONE: &str = "no policy";
@@ -27,7 +32,8 @@ pub fn section(found: &Found) -> Section {
         format!(
             "Regret is how much worse the best that one still has under the policy is than the best of all: under a budget only \
              what was not stopped may be had, under a rule also the models that trials were stopped with. Lower left is better; \
-             joined and named are policies that no other beats in both. {nothing} of {} policies leave nothing to choose from \
+             joined and named are policies that no other beats in both. `epochs-N` is the baseline that needs no sidecar: \
+             all are trained for N epochs, and only the best of them to its end (its time and CPU by its steps). {nothing} of {} policies leave nothing to choose from \
              and are not drawn.",
             points.len()
         ),
@@ -50,8 +56,9 @@ pub fn section(found: &Found) -> Section {
 /// The cheapest policy that loses little, on each set.
 fn answer(points: &[Row]) -> String {
     let cheapest = |set: &str| {
-        let sound =
-            points.iter().filter(|row| row.text("set") == set && row.text("kind") != "none" && !row.holds("failed"));
+        let sound = points.iter().filter(|row| {
+            row.text("set") == set && !["none", "baseline"].contains(&row.text("kind")) && !row.holds("failed")
+        });
         let used = |row: &Row| row.number("used_cpu").unwrap_or(1.0);
         let best = sound.min_by(|a, b| used(a).total_cmp(&used(b)));
         match best {
