@@ -1,4 +1,4 @@
-//! The steps of the whole, in their order: each is a command of this program.
+//! The steps of the whole, in their order: each is a command of this program. [`super::python`] has those of other trainers.
 
 use std::path::Path;
 
@@ -6,19 +6,11 @@ use super::estimate::{self, Estimate, REPLAYED_A_SECOND};
 use super::{Arguments, LIVE};
 use crate::search::pace;
 use crate::search::plan::FOLDS;
-use crate::search::trainer::{Kind, Trainer};
-use crate::search::worker::Effort;
+use crate::search::trainer::Kind;
 use crate::sets::Shape;
 
 /// Policies that `policies` replays; more or fewer make the guess worse, nothing else.
 const REPLAYS: f64 = 27.0;
-
-/// Of larger sets scikit-learn and Ray are left out: a step of theirs takes a hundred times as long.
-const ROWS_FOR_PYTHON: usize = 10_000;
-
-/// Seconds that a trial of each takes beyond its steps, and seconds a step: Python starts, and each step is a call.
-const A_PYTHON_TRIAL: f64 = 2.0;
-const A_PYTHON_STEP: f64 = 2e-4;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,16 +52,16 @@ impl Steps<'_> {
     }
 
     /// Whether this is only to show that all of it runs.
-    fn is_short(&self) -> bool {
+    pub fn is_short(&self) -> bool {
         self.of.steps.is_some()
     }
 
     /// Seconds of a step whose length depends on no search, as it was on 4 cores.
-    fn guess(&self, seconds: f64) -> f64 {
+    pub fn guess(&self, seconds: f64) -> f64 {
         if self.is_short() { 2.0 } else { seconds }
     }
 
-    fn folder(&self, name: &str) -> String {
+    pub fn folder(&self, name: &str) -> String {
         self.of.out.join(name).display().to_string()
     }
 
@@ -82,7 +74,7 @@ impl Steps<'_> {
     }
 
     /// A search into a folder.
-    fn search_in(&self, sets: impl Iterator<Item = String>, folder: String, more: &[String]) -> Vec<String> {
+    pub fn search_in(&self, sets: impl Iterator<Item = String>, folder: String, more: &[String]) -> Vec<String> {
         let mut words = vec!["search".to_string()];
         words.extend(sets);
         words.extend(self.options());
@@ -193,37 +185,6 @@ impl Steps<'_> {
         let seconds = trials as f64 * (2.0 * at_least + 0.5) / self.jobs;
         let why = format!("memory, CPU and step time over time, by trials of at least {at_least} s");
         Step { name: "long", why, arguments, lacks: None, seconds }
-    }
-
-    fn python(&self, kind: Kind) -> Step {
-        let small: Vec<&Shape> = self.shapes.iter().filter(|shape| shape.rows <= ROWS_FOR_PYTHON).collect();
-        let part = self.of.part.min(self.of.configurations.unwrap_or(u32::MAX));
-        let mut more =
-            vec![format!("--trainer={}", kind.as_str()), format!("--configurations={part}"), "--widen=0".into()];
-        more.extend(self.of.steps.map(|steps| format!("--steps={steps}")));
-        more.extend(self.of.python.iter().map(|python| format!("--python={}", python.display())));
-        let sets: Vec<String> = small.iter().map(|shape| shape.set.clone()).collect();
-        let lacks = if sets.is_empty() {
-            Some(format!("no set has at most {ROWS_FOR_PYTHON} rows; of larger ones it would take days"))
-        } else {
-            self.lacks(kind)
-        };
-        let arguments = self.search_in(sets.into_iter(), self.folder(kind.as_str()), &more);
-        let effort = Effort { epochs: 20, steps: self.of.steps, eval_rows: 2000, steps_a_report: None };
-        let of = small.iter().map(|shape| estimate::search(shape, Some(part), &effort));
-        let of = of.fold(Estimate::default(), Estimate::and);
-        let seconds = (of.trials as f64 * A_PYTHON_TRIAL + of.steps * A_PYTHON_STEP) / self.jobs;
-        let title = if kind == Kind::Ray { "scikit-learn under Ray Tune, with MLflow" } else { "scikit-learn alone" };
-        let why = format!("the same by {title}, on {part} configurations a set");
-        Step { name: kind.as_str(), why, arguments, lacks, seconds }
-    }
-
-    /// Why this trainer cannot train here.
-    fn lacks(&self, kind: Kind) -> Option<String> {
-        match &self.of.python {
-            None => Some("no --python was given; examples/thesis/trainers/requirements.txt says what it needs".into()),
-            Some(python) => Trainer { kind, python: python.clone() }.check().err().map(|error| error.to_string()),
-        }
     }
 
     fn share(&self, (name, share, value): (&'static str, &str, f64)) -> Step {
