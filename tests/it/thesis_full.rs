@@ -66,6 +66,13 @@ fn all_experiments_run_and_go_on_where_they_were_cut_off() {
     assert!(errors.contains("parity: done before") && said.contains("That is a rough guess."), "{said}{errors}");
     assert!(said.contains("red_wine: 4 of 180 configurations"), "{said}");
 
+    let long = fs::read_to_string(out.join("full/long/trials.jsonl")).expect("long trials were run");
+    let record = |line: &str| serde_json::from_str::<Value>(line).expect("a record");
+    let elapsed = long.lines().map(|line| record(line)["elapsed_seconds"].as_f64().expect("a number"));
+    let mut elapsed: Vec<f64> = elapsed.collect();
+    elapsed.sort_by(f64::total_cmp);
+    assert!(elapsed.len() == 11 && elapsed[5] >= 0.05, "ten folds and the winner's refit: {elapsed:?}");
+
     let html = fs::read_to_string(out.join("full/report/report.html")).expect("the page is written");
     for words in ["RQ1", "RQ2", "RQ3", "no --python was given", "1 configurations was timed"] {
         assert!(html.contains(words), "{words} is not on the page");
