@@ -1,6 +1,6 @@
 //! Full runs foretold from their beginnings, or from runs on a part of the rows.
 
-use super::super::page::{Section, Table};
+use super::super::page::{Section, Table, significant};
 use super::row::Row;
 
 /// The section: all columns that there are.
@@ -16,8 +16,8 @@ pub fn section(forecasts: &[Row], shares: &[Row]) -> Section {
     ];
     let source = |row: &Row| {
         format!(
-            "Share {} of the rows: journal {}, made by: {}.",
-            row.cell("share").shown(),
+            "Share {} % of the rows: journal {}, made by: {}.",
+            significant(100.0 * row.number("share").unwrap_or(f64::NAN), 3),
             row.text("journal"),
             row.text("command")
         )
@@ -39,18 +39,29 @@ pub fn section(forecasts: &[Row], shares: &[Row]) -> Section {
     }
 }
 
+/// In how many of the forecasts of each quantity the regression is nearer, quantities in the order of the file.
 fn answer(forecasts: &[Row]) -> String {
-    let pairs: Vec<(f64, f64)> =
-        forecasts.iter().filter_map(|row| Some((row.number("error")?, row.number("error_last")?))).collect();
-    if pairs.is_empty() {
-        return "Nothing was foretold: too few configurations came to their end.".into();
+    let mut counts: Vec<(&str, usize, usize)> = Vec::new();
+    for row in forecasts {
+        let (Some(error), Some(last)) = (row.number("error"), row.number("error_last")) else { continue };
+        let quantity = row.text("quantity");
+        let place = counts.iter().position(|count| count.0 == quantity).unwrap_or_else(|| {
+            counts.push((quantity, 0, 0));
+            counts.len() - 1
+        });
+        counts[place].1 += usize::from(error < last);
+        counts[place].2 += 1;
     }
-    let nearer = pairs.iter().filter(|(error, last)| error < last).count();
-    format!(
-        "The regression is nearer to the full run than the last value in {nearer} of {} forecasts (data set, quantity, how much \
-         was seen).",
-        pairs.len()
-    )
+    let said: Vec<String> =
+        counts.iter().map(|(quantity, nearer, all)| format!("of {quantity} in {nearer} of {all}")).collect();
+    match said.len() {
+        0 => "Nothing was foretold: too few configurations came to their end.".into(),
+        _ => format!(
+            "The regression is nearer to the full run than the last value is, over data sets and how much was seen: {} \
+             forecasts.",
+            said.join(", ")
+        ),
+    }
 }
 
 fn table(forecasts: &[Row]) -> Table {
@@ -69,12 +80,14 @@ mod tests {
     #[test]
     fn columns_that_come_later_are_shown_too() {
         let row = |error: f64| -> Row {
-            let text = format!(r#"{{"set":"s","from":"share 10 %","error":{error},"error_last":0.5,"unit":"s"}}"#);
+            let text = format!(
+                r#"{{"set":"s","from":"share 10 %","quantity":"score","error":{error},"error_last":0.5,"unit":"s"}}"#
+            );
             serde_json::from_str(&text).expect("a row")
         };
         let section = section(&[row(0.1), row(0.9)], &[]);
-        assert!(section.answer.contains("in 1 of 2 forecasts"), "{}", section.answer);
-        assert_eq!(section.tables[0].head, ["set", "from", "error", "error last", "unit"]);
+        assert!(section.answer.ends_with("of score in 1 of 2 forecasts."), "{}", section.answer);
+        assert_eq!(section.tables[0].head, ["set", "from", "quantity", "error", "error last", "unit"]);
         assert_eq!(section.tables[0].rows[1][1].shown(), "share 10 %");
     }
 }
