@@ -5,6 +5,7 @@
 
 mod algorithm;
 mod command;
+mod components;
 mod control;
 mod data;
 mod energy;
@@ -55,6 +56,7 @@ enum Command {
     Report(report::Arguments),
     Control(control::Arguments),
     Cost(search::cost::Arguments),
+    Components(components::Arguments),
     #[command(hide = true)]
     Hold(control::Hold),
     #[command(hide = true)]
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
         Some(Command::Search(arguments)) => search::run(arguments),
         Some(Command::Control(arguments)) => control::run(arguments),
         Some(Command::Cost(arguments)) => search::cost::run(arguments),
+        Some(Command::Components(arguments)) => components::run(arguments),
         Some(Command::Hold(arguments)) => control::hold(arguments),
         Some(Command::Report(arguments)) => report::run(arguments),
         Some(Command::Fit(arguments)) => search::worker::run(arguments),

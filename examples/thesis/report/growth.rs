@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::page::{Cell, Section, Table};
 use super::plot::{Place, band};
-use super::series::{Against, Measure, at_places, jumpiness, thinned};
+use super::series::{Against, Measure, at_places, jumpiness};
 use crate::runs::{DIVERGED, Run};
-use crate::stats::{holm, median, quantile, sign_test, slope_between};
+use crate::stats::{holm, median, quantile, sign_test, slope_between, thinned};
 
 /// A fold counts if the sidecar looked at it so often, and a configuration if so many folds count.
 pub const LOOKS: usize = 30;

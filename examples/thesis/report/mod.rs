@@ -3,10 +3,12 @@
 //! In reading order: [`runs`] reads the journal; [`outcomes`] says who won and what it took, [`trials`] of each trial;
 //! [`growth`] answers the first question from [`series`] over time ([`lasting`] trials have more to see), [`factors`] the
 //! second, [`stopping`] the third;
-//! [`trainers`] puts searches by different trainers side by side; [`phases`] is what each phase and the sidecar itself take;
+//! [`trainers`] puts searches by different trainers side by side, [`components`] what each part of a trainer adds;
+//! [`phases`] is what each phase and the sidecar itself take;
 //! [`steps`] tells what `full` ran;
 //! [`page`] and [`plot`] write it all down; [`crate::stats`] are the statistics.
 
+mod components;
 mod factors;
 mod growth;
 mod lasting;
@@ -24,6 +26,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use crate::command;
+use crate::components::row;
 use crate::control;
 use crate::energy::Energy;
 use crate::runs::{self, Run};
@@ -84,6 +87,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     };
     let last = sections.split_off(3);
     sections.extend(trainers::section(out, &runs, &arguments.beside)?);
+    sections.push(components::section(out, &row::read(out)?));
     sections.extend(stopping.into_iter().chain(last));
     sections.extend(steps::section(out, &command::line())?);
     let folder = arguments.page.clone().unwrap_or_else(|| out.join("report"));

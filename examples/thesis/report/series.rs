@@ -62,13 +62,6 @@ impl Measure {
     }
 }
 
-/// At most `count` points, each the medians of as many neighbours.
-pub fn thinned(points: &[(f64, f64)], count: usize) -> Vec<(f64, f64)> {
-    let size = points.len().div_ceil(count).max(1);
-    let middle = |part: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| median(&part.iter().map(of).collect::<Vec<_>>());
-    points.chunks(size).filter_map(|part| Some((middle(part, |p| p.0)?, middle(part, |p| p.1)?))).collect()
-}
-
 /// A series at these places: the median of the points since the place before, else the last value there was.
 pub fn at_places(points: &[(f64, f64)], places: &[f64]) -> Vec<Option<f64>> {
     let (mut next, mut last) = (0, None);
@@ -106,10 +99,8 @@ mod tests {
     }
 
     #[test]
-    fn points_are_thinned_and_placed_by_medians() {
+    fn points_are_placed_by_medians() {
         let points: Vec<(f64, f64)> = (0..10).map(|n| (f64::from(n), f64::from(n * n))).collect();
-        assert_eq!(thinned(&points, 5)[0], (0.5, 0.5));
-        assert_eq!(thinned(&points, 100), points);
         let placed = at_places(&points, &[-1.0, 0.5, 2.0, 2.5, 9.0, 12.0]);
         assert_eq!(placed, [None, Some(0.0), Some(2.5), Some(2.5), Some(36.0), None]);
     }

@@ -9,11 +9,11 @@ use super::factors;
 use super::growth::{LOOKS, POINTS};
 use super::page::{Cell, Section, Table};
 use super::plot::{Level, levels};
-use super::series::{Against, Measure, thinned};
+use super::series::{Against, Measure};
 use crate::command;
 use crate::runs::{self, Run};
 use crate::search::trainer::Kind;
-use crate::stats::{quantile, theil_sen};
+use crate::stats::{quantile, theil_sen, thinned};
 
 /// What one trainer came to.
 struct Side {

@@ -47,7 +47,7 @@ impl<'a> Hands<'a> {
             }
             Hands::Ray(session) => {
                 let before = sidecar.attempts(set, name);
-                let said = session.run(&arguments[1..])?;
+                let said = session.run(arguments, sidecar.socket())?;
                 let with_word = |e: io::Error| match &said {
                     Some(said) => io::Error::other(format!("{e}; Ray says: {said}")),
                     None => e,

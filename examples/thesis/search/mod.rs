@@ -19,7 +19,7 @@ mod part;
 mod pin;
 pub mod plan;
 pub mod prepared;
-mod ray;
+pub mod ray;
 pub mod record;
 mod runner;
 pub mod share;

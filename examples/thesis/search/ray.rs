@@ -98,11 +98,14 @@ impl Session {
         }
     }
 
-    /// Has a trial run to its end. Gives why it failed, if it did.
+    /// Has a trial run to its end, beside the sidecar that listens there. Gives why it failed, if it did.
     ///
     /// # Errors
     /// Ray is gone.
-    pub fn run(&self, arguments: &[String]) -> io::Result<Option<String>> {
+    pub fn run(&self, arguments: &[String], socket: &Path) -> io::Result<Option<String>> {
+        // The first one says which part of this program is meant.
+        let own = arguments.iter().skip(1).cloned();
+        let arguments = &own.chain([format!("--socket={}", socket.display())]).collect::<Vec<_>>();
         let gone = || io::Error::other(self.gone("it ended while trials were running"));
         let ended = self.await_end_of(arguments).ok_or_else(gone)?;
         let mut line = serde_json::to_vec(&Wanted { arguments })?;

@@ -8,4 +8,4 @@ mod slope;
 pub use effects::{by_chance, corrected_interval, interaction, main_effect};
 pub use order::{median, quantile};
 pub use sign::{holm, sign_test};
-pub use slope::{slope_between, theil_sen};
+pub use slope::{slope_between, theil_sen, thinned};

@@ -15,6 +15,13 @@ pub fn theil_sen(points: &[(f64, f64)]) -> Option<f64> {
     median(&slopes)
 }
 
+/// At most `count` points, each the medians of as many neighbours.
+pub fn thinned(points: &[(f64, f64)], count: usize) -> Vec<(f64, f64)> {
+    let size = points.len().div_ceil(count).max(1);
+    let middle = |part: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| median(&part.iter().map(of).collect::<Vec<_>>());
+    points.chunks(size).filter_map(|part| Some((middle(part, |p| p.0)?, middle(part, |p| p.1)?))).collect()
+}
+
 /// A slope with the bounds between which 95 % of the slopes lie when blocks of neighbours are drawn again: what lies close
 /// in time is alike, so points drawn one by one would make it look surer than it is. A block is the cube root of the
 /// number of points long (the rate of Kunsch 1989).
@@ -47,6 +54,13 @@ mod tests {
         let points: Vec<(f64, f64)> = x.into_iter().zip(y).collect();
         assert!((theil_sen(&points).expect("points") - 0.638_095_238_095_238_2).abs() < 1e-12);
         assert_eq!(theil_sen(&[(1.0, 2.0), (1.0, 3.0)]), None);
+    }
+
+    #[test]
+    fn points_are_thinned_by_medians() {
+        let points: Vec<(f64, f64)> = (0..10).map(|n| (f64::from(n), f64::from(n * n))).collect();
+        assert_eq!(thinned(&points, 5)[0], (0.5, 0.5));
+        assert_eq!(thinned(&points, 100), points);
     }
 
     #[test]

@@ -35,6 +35,7 @@ def arguments(words=None):
     parser.add_argument("--steps-a-report", type=int, help="and none at an epoch's end")
     parser.add_argument("--fold", required=True)
     parser.add_argument("--core", type=int)
+    parser.add_argument("--socket", help="where the sidecar listens, if not where its clients look")
     parser.add_argument("--says", choices=("all", "hello"), default="all")
     parser.add_argument("--mlflow", metavar="URI", help="log to this store too")
     return parser.parse_args(words)
@@ -144,10 +145,11 @@ class Training:
             self.labels["share"] = str(head["share"])
         self.params = {"batch_size": str(of.batch_size), "learning_rate": of.learning_rate, "alpha": of.alpha}
         self.trial = Trial(self.name, experiment=self.set, labels=self.labels, params=self.params,
-                           objective=(self.objective, self.mode), modes={"train_loss": "min", "epoch_loss": "min"}, total_steps=self.total,
-                           total_epochs=of.epochs, group=self.group, fold=of.fold)
+                           objective=(self.objective, self.mode), modes={"train_loss": "min", "epoch_loss": "min"},
+                           total_steps=self.total, total_epochs=of.epochs, group=self.group, fold=of.fold,
+                           socket=of.socket)
         self.step, self.samples, self.best = 0, 0, None
-        self.epoch_loss = [0.0, 0]  # of the epoch under way: the sum over its rows, and how many these are
+        self.epoch, self.epoch_loss = 0.0, None  # the sum over the epoch under way; the mean of the last that is over
 
     def run(self, others=()):
         """Trains to the end or until the sidecar asks to stop; gives how it ended. Each of `others` has report(step,
@@ -176,14 +178,16 @@ class Training:
         intervals = (of.steps_a_report,) if of.steps_a_report else (STEPS_A_REPORT, self.an_epoch)
         until = min(self.total, *((begin // interval + 1) * interval for interval in intervals))
         losses = []
-        for place in range(begin % self.an_epoch, begin % self.an_epoch + until - begin):
-            rows = slice(place * of.batch_size, (place + 1) * of.batch_size)
+        for step in range(begin, until):
+            place = step % self.an_epoch * of.batch_size
+            rows = slice(place, place + of.batch_size)
             losses.append(self.model.fit(self.x[rows], self.y[rows]))
             self.samples += len(self.y[rows])
-            self.epoch_loss[0] += losses[-1] * len(self.y[rows])
-            self.epoch_loss[1] += len(self.y[rows])
+            self.epoch += losses[-1] * len(self.y[rows])
+            if (step + 1) % self.an_epoch == 0:
+                self.epoch_loss, self.epoch = self.epoch / len(self.y), 0.0
             if self.model.overflown:
-                self.total = begin + len(losses)
+                self.total = step + 1
                 break
         self.step = begin + len(losses)
         finite = not any(math.isnan(loss) for loss in losses)
@@ -200,9 +204,8 @@ class Training:
         if not self.refit:
             self.trial.step(phase="eval")
             judged = {self.objective: self.score()}
-            if self.step % self.an_epoch == 0:
-                judged["epoch_loss"] = self.epoch_loss[0] / self.epoch_loss[1]
-                self.epoch_loss = [0.0, 0]
+            if self.epoch_loss is not None:
+                judged["epoch_loss"], self.epoch_loss = self.epoch_loss, None
             metrics.update(judged)
             # It trains on when it has heard that it may: see worker/mod.rs.
             status = "stopped" if self.trial.should_stop(phase="wait", metrics=judged) else status

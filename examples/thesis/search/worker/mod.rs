@@ -29,6 +29,16 @@ const VERDICT: Duration = Duration::from_secs(1);
 /// How long to wait for the sidecar at the start.
 const WELCOME: Duration = Duration::from_secs(5);
 
+/// What a trial says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Says {
+    /// All there is to say.
+    #[default]
+    All,
+    /// That it is there, and when it trains; it evaluates nothing.
+    Hello,
+}
+
 /// One trial of a search; the search starts each of its trials like this
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
@@ -62,6 +72,9 @@ pub struct Arguments {
     /// `foldN`, or `refit`: then the rows held out are looked at once, at the end
     #[arg(long)]
     fold: String,
+    /// What it says of itself
+    #[arg(long, value_enum, default_value_t)]
+    says: Says,
     /// Plant a fault
     #[arg(long)]
     fault: Option<Fault>,
@@ -104,6 +117,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     // Some trials take a few milliseconds: they are not to be over before they are watched.
     let is_watched = sidecar.wait_for_welcome(WELCOME).is_some();
     sidecar.report(Step { phase: Some("train".into()), ..Step::default() });
+    if arguments.says == Says::Hello {
+        while trial.train()?.is_some() {}
+        sidecar.completed(&[]);
+        return Ok(());
+    }
     while let Some(window) = trial.train()? {
         sidecar.report(trial.step(&window));
         if !trial.is_refit {

@@ -225,6 +225,7 @@ mod tests {
     use crate::algorithm::Algorithm;
     use crate::data::red_wine;
     use crate::search::plan::Fold;
+    use crate::search::worker::Says;
     use crate::search::{folds, shared};
 
     fn arguments(rows: &Path, batch_size: u32, fault: Option<Fault>) -> Arguments {
@@ -239,6 +240,7 @@ mod tests {
             eval_rows: 2000,
             steps_a_report: None,
             fold: "fold0".into(),
+            says: Says::All,
             fault,
             core: None,
         }
