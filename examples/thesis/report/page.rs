@@ -109,9 +109,12 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .3rem; } p {
 .wide { overflow-x: auto; } table { border-collapse: collapse; margin: .8rem 0; font-size: .8rem; }
 th, td { padding: .2rem .7rem .2rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); } .right { text-align: right; font-variant-numeric: tabular-nums; }
-@page { size: A4 landscape; margin: 11mm; }
-@media print { main { max-width: none; padding: 0; } .wide { overflow: visible; } table { font-size: 6.5pt; }
-  svg, tr { break-inside: avoid; } h2 { break-after: avoid; } }
+@page { size: A4; margin: 12mm; }
+@media print { body { font-size: 9pt; } main { max-width: none; padding: 0; } .wide { overflow: visible; }
+  table { font-size: 6pt; } td, th { padding-right: .35rem; } caption, .source { font-size: 7pt; }
+  h1 { font-size: 13pt; } h2 { font-size: 11pt; } .answer { font-size: 9.5pt; } .plots { gap: 2mm; }
+  .plots svg { flex: 1 1 30%; max-width: 32%; } .plots svg.broad { flex: 1 1 100%; max-width: 100%; }
+  svg, tr { break-inside: avoid; } h2, .answer, caption { break-after: avoid; } }
 ";
 
 /// Writes `report.html`, every table as a file, and `sources.csv`: which journal and command each file comes from.
