@@ -134,8 +134,7 @@ fn source(folder: &Path, journal: &Path, dropped: u64) -> String {
 fn summary(runs: &[Run], sections: &[Section]) {
     println!("{} trials.", runs.len());
     for section in sections {
-        println!("{}", section.title);
-        println!("  {}", section.answer);
+        println!("{}: {}", section.title, section.answer);
     }
     let Some(winners) = sections.iter().flat_map(|section| &section.tables).find(|table| table.name == "winners")
     else {
@@ -153,4 +152,4 @@ fn summary(runs: &[Run], sections: &[Section]) {
 }
 
 /// Winners that the terminal shows.
-const SUMMARY: usize = 4;
+const SUMMARY: usize = 8;

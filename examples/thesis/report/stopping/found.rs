@@ -95,7 +95,11 @@ pub fn read(folder: &Path) -> Result<Option<Found>, String> {
     }
     let again = "`-- policies` writes it anew";
     let text = fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
-    let found: Found = serde_json::from_str(&text).map_err(|e| format!("{}: {e}; {again}", path.display()))?;
+    let mut found: Found = serde_json::from_str(&text).map_err(|e| format!("{}: {e}; {again}", path.display()))?;
+    for rows in [&mut found.budgets, &mut found.learning, &mut found.points, &mut found.live] {
+        // A table that is cut off on the page is to hold a data set whole.
+        rows.sort_by(|a, b| a.text("set").cmp(b.text("set")));
+    }
     let path = folder.join("extents.csv");
     let extents = if path.is_file() {
         extents(&path).map_err(|e| format!("{}: {e}; {again}", path.display()))?
@@ -120,10 +124,11 @@ mod tests {
         fs::write(folder.path().join("policies.json"), "{\"command\": 7}").expect("the folder is ours");
         let error = read(folder.path()).expect_err("seven is no command");
         assert!(error.contains("policies.json") && error.contains("`-- policies` writes it anew"), "{error}");
-        let text = r#"{"journal": "j", "recorded_by": ["r"], "command": "c", "budgets": [{"set": "s"}], "unknown": 1}"#;
+        let text = r#"{"journal": "j", "recorded_by": ["r"], "command": "c", "budgets": [{"set": "t"}, {"set": "s"}], "unknown": 1}"#;
         fs::write(folder.path().join("policies.json"), text).expect("the folder is ours");
         let found = read(folder.path()).expect("sound").expect("some");
-        assert_eq!((found.budgets.len(), found.extents.len(), found.ranks.is_none()), (1, 0, true));
+        assert_eq!((found.budgets.len(), found.extents.len(), found.ranks.is_none()), (2, 0, true));
+        assert_eq!(found.budgets[0].text("set"), "s");
         assert!(found.source().starts_with("Journal: j, made by: r. Replayed by: c, tables in "));
     }
 }
