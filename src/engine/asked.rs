@@ -1,13 +1,15 @@
 //! Steps that ask for an answer: rules over learning curves act on them at once, and the trainer hears whether to go on.
 //!
 //! Who trains for milliseconds is over before the next tick. Trainers of Optuna and Ray Tune wait at every report until it is
-//! judged; so does one that asks here, and the verdict is about this very report.
+//! judged; so does one that asks here, and the verdict is about this very report. Where it wants to be looked at as well
+//! (`sample`), it is judged, and answered, when the look is there: a rule acts on nobody that it has not seen twice.
 
 use crate::model::{ConnId, Effect, Moment, Reply, Rule, RuleState, RunId};
 
 use super::Engine;
 use super::rules::{condemned, is_about, warming_up};
 use super::stop::Force;
+use super::trial::Trial;
 
 /// A trainer that waits for an answer.
 #[derive(Clone, Copy, Debug)]
@@ -15,13 +17,13 @@ pub(super) struct Asked {
     run: RunId,
     conn: ConnId,
     step: Option<u64>,
+    judged: bool,
 }
 
 impl Engine {
     /// A step, taken in already, asks for an answer.
-    pub(super) fn asked(&mut self, run: RunId, conn: ConnId, step: Option<u64>, now: Moment) {
-        self.judge_report(run, now);
-        self.asked.push(Asked { run, conn, step });
+    pub(super) fn asked(&mut self, run: RunId, conn: ConnId, step: Option<u64>) {
+        self.asked.push(Asked { run, conn, step, judged: false });
     }
 
     /// Lets rules over learning curves that condemn a trial act now, as a tick would.
@@ -53,13 +55,22 @@ impl Engine {
         !watched || gap.is_some_and(|gap| now.since(gap) < rule.looks_back_ns)
     }
 
-    /// Answers whom nothing keeps waiting: a trial whose stop is being confirmed hears later. One that is asked to stop has
-    /// that for an answer.
-    pub(super) fn answer_asked(&mut self) {
+    /// Judges and answers whom nothing keeps waiting: no look on demand, and no stop that is being confirmed. One that is asked
+    /// to stop has that for an answer.
+    pub(super) fn answer_asked(&mut self, now: Moment) {
         if self.asked.is_empty() {
             return;
         }
-        for asked in std::mem::take(&mut self.asked) {
+        for mut asked in std::mem::take(&mut self.asked) {
+            if !asked.judged {
+                let looking = |trial: &Trial| trial.looking.is_some() && trial.view.state.is_living();
+                if self.trials.get(&asked.run).is_some_and(looking) {
+                    self.asked.push(asked);
+                    continue;
+                }
+                asked.judged = true;
+                self.judge_report(asked.run, now);
+            }
             let Some(trial) = self.trials.get(&asked.run) else { continue };
             if trial.confirming.is_some() && trial.view.state.is_living() {
                 self.asked.push(asked);

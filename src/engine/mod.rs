@@ -190,7 +190,7 @@ impl Engine {
             Event::Remote(answer) => self.on_remote(answer),
         }
         self.climb_down(now);
-        self.answer_asked();
+        self.answer_asked(now);
         std::mem::take(&mut self.out)
     }
 

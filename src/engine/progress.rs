@@ -52,7 +52,7 @@ impl Engine {
             self.demand(run, now);
         }
         if step.answer {
-            self.asked(run, conn, step.step, now);
+            self.asked(run, conn, step.step);
         }
     }
 
@@ -84,7 +84,7 @@ impl Engine {
         if trial.demanded.is_some_and(|at| now.since(at) < MILLI) {
             return self.drop_one(DropReason::Sample);
         }
-        trial.demanded = Some(now);
+        (trial.demanded, trial.looking) = (Some(now), Some(now));
         self.out.push(Effect::Read(run, ReadingCause::Demand));
     }
 }

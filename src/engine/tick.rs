@@ -24,6 +24,8 @@ impl Engine {
         for run in &self.living {
             if let Some(trial) = self.trials.get_mut(run) {
                 trial.let_go_of_seen();
+                // A look that was not taken (its trial had just left the forest) keeps nobody waiting.
+                trial.looking = trial.looking.filter(|since| now.since(*since) <= 3 * self.settings.interval_ns);
                 trial.view_mut().tree = None;
             }
         }
@@ -125,7 +127,11 @@ impl Engine {
             ReadingCause::Confirm | ReadingCause::Weigh if empty => self.on_emptiness(run, true, now),
             ReadingCause::Confirm | ReadingCause::Weigh => self.confirmed(run, now),
             ReadingCause::Exit => self.on_emptiness(run, empty, now),
-            ReadingCause::Demand => {}
+            ReadingCause::Demand => {
+                if let Some(trial) = self.trials.get_mut(&run) {
+                    trial.looking = None;
+                }
+            }
         }
     }
 

@@ -91,6 +91,8 @@ pub(super) struct Trial {
     pub done: Option<crate::model::DoneStatus>,
     /// The moment of the last sample on demand.
     pub demanded: Option<Moment>,
+    /// Since when a look on demand is under way.
+    pub looking: Option<Moment>,
     /// Whose it is.
     pub uid: u32,
     /// Its own hello founded it: its process may go on to another trial.
@@ -175,6 +177,7 @@ impl Trial {
             empty_since: None,
             done: None,
             demanded: None,
+            looking: None,
             uid: who.uid,
             by_hello: who.by_hello,
             root_shared: None,

@@ -253,7 +253,8 @@ fn look(runs: &mut HashMap<RunId, Run>, at: Moment, tree: &TreeSample) {
     }
     let peak = run.peaks.entry(run.phase.clone()).or_default();
     *peak = peak.max(memory.private() as f64);
-    if run.phase != "train" {
+    // While it waits for a verdict it holds what it trains with.
+    if !["train", "wait"].contains(&run.phase.as_str()) {
         return;
     }
     let at = at.seconds_since(run.view.started);

@@ -77,6 +77,35 @@ fn a_tree_is_looked_at_twice_before_and_once_more_then() {
 }
 
 #[test]
+fn who_wants_to_be_looked_at_is_judged_with_the_look() {
+    let mut scene = scene(LOW);
+    scene.hello(1, 1, 5, Position::Outside, Some("a"));
+    let looked_at = |step| Step { sample: true, ..asking(step, 0.1) };
+    scene.step(1, looked_at(1));
+    assert!(goes(&scene.take()).is_empty(), "the look is under way");
+    demanded(&mut scene);
+    assert_eq!(goes(&scene.take()), [Some(1)], "seen once");
+    scene.pass(MILLI);
+    scene.step(1, looked_at(2));
+    scene.take();
+    demanded(&mut scene);
+    assert!(wants_confirm(&scene.done), "seen twice");
+    scene.confirm(1, 5, MIB);
+    assert_eq!(asks(&scene.take()).len(), 1);
+}
+
+#[test]
+fn a_look_that_never_comes_keeps_nobody_waiting() {
+    let mut scene = scene(LOW);
+    scene.hello(1, 1, 5, Position::Outside, Some("a"));
+    scene.step(1, Step { sample: true, ..asking(1, 0.9) });
+    scene.ticks(3, &[]);
+    assert!(goes(&scene.take()).is_empty());
+    scene.ticks(1, &[]);
+    assert_eq!(goes(&scene.take()), [Some(1)]);
+}
+
+#[test]
 fn a_verdict_that_is_taken_back_before_the_look_lets_it_go_on() {
     let mut scene = scene(LOW);
     scene.hello(1, 1, 5, Position::Outside, Some("a"));
