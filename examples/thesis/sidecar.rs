@@ -25,6 +25,9 @@ const CLOSING: Duration = Duration::from_secs(10);
 /// Time between two looks at a record that is not closed yet.
 const LOOK: Duration = Duration::from_millis(2);
 
+/// Ended trials that rules and the metrics page still see: each costs a little at every tick, and a search ends thousands.
+const ENDED: usize = 100;
+
 /// Bytes of a journal that is to keep everything: far more than any search writes.
 const UNBOUNDED: u64 = 1 << 50;
 
@@ -61,6 +64,7 @@ impl Sidecar {
         eprint!("{}", rendered(&warnings));
         let mut config = Config::default();
         (config.settings.interval_ns, config.settings.observe) = (setup.interval_ns, setup.observe);
+        config.settings.limits.ended_trials = ENDED;
         let (state, standing) = match setup.state {
             Some(folder) => {
                 config.state = Some(folder.to_path_buf());

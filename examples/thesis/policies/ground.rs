@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
+use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use earlystop::cli::diagnostics::{Style, render};
 use earlystop::model::{Mode, RunId, TrialState, TrialView};
@@ -87,12 +90,48 @@ impl Ground {
         views.filter(|view| view.experiment.as_str() == set && view.stop.is_some()).count()
     }
 
-    /// What a policy would have done, by the library's replay. Errors: findings in the policy; a damaged journal.
-    pub fn under(&self, text: &str) -> Result<Answer, String> {
-        let parsed = policy::parse(text, Path::new("policy.toml"), &self.tape.context());
+    /// What each policy would have done, by the library's replay, so many at a time as there are cores; `done` is told how
+    /// many are through. A journal has one reader at a time, so each core has a copy. Errors: findings in a policy; a damaged
+    /// journal; no room for the copies.
+    pub fn under(&self, texts: &[String], done: impl Fn(usize) + Sync) -> Result<Vec<Answer>, String> {
+        let cores = thread::available_parallelism().map_or(1, usize::from).min(texts.len());
+        let copies = tempfile::tempdir().map_err(|e| format!("no folder for copies of the journal: {e}"))?;
+        let (next, through) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let answers: Vec<OnceLock<Answer>> = texts.iter().map(|_| OnceLock::new()).collect();
+        let work = |core: usize| -> Result<(), String> {
+            let copy = copies.path().join(format!("{core}.sqlite"));
+            fs::copy(self.tape.path(), &copy)
+                .map_err(|e| format!("cannot copy {} to {}: {e}", self.tape.path().display(), copy.display()))?;
+            let tape = Tape::open(&copy).map_err(|e| e.to_string())?;
+            loop {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                let Some((answer, text)) = answers.get(place).zip(texts.get(place)) else { return Ok(()) };
+                let _ = answer.set(self.played(&tape, text)?);
+                done(through.fetch_add(1, Ordering::Relaxed) + 1);
+            }
+        };
+        thread::scope(|scope| {
+            let cores: Vec<_> = (0..cores)
+                .map(|core| {
+                    scope.spawn({
+                        let work = &work;
+                        move || work(core)
+                    })
+                })
+                .collect();
+            cores.into_iter().try_for_each(|core| core.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })?;
+        Ok(answers.into_iter().map(|answer| answer.into_inner().unwrap_or_default()).collect())
+    }
+
+    fn played(&self, tape: &Tape, text: &str) -> Result<Answer, String> {
+        if text.is_empty() {
+            return Ok(Answer::default());
+        }
+        let parsed = policy::parse(text, Path::new("policy.toml"), &tape.context());
         let (policy, _) = parsed
             .map_err(|findings| -> String { findings.iter().map(|finding| render(finding, Style::Plain)).collect() })?;
-        let told = retell(&self.tape, &self.past, Under::Given(Arc::new(policy))).map_err(|e| e.to_string())?;
+        let told = retell(tape, &self.past, Under::Given(Arc::new(policy))).map_err(|e| e.to_string())?;
         let mut outcome = Outcome::default();
         outcome.add(&self.past, &told, &Question::default());
         let stopped = outcome.stopped.into_iter().map(|stopped| (stopped.view.run, stopped)).collect();

@@ -22,6 +22,7 @@ mod write;
 use std::collections::HashSet;
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use earlystop::model::RunId;
 
@@ -173,19 +174,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A replay each, one after the other: a journal has one reader at a time.
+/// A replay each; no policy stops nobody.
 fn answers(ground: &Ground, sets: &[Set], policies: &[Policy]) -> Result<Vec<Answer>, String> {
-    let mut progress = Progress::new("replays", Unit::Count, 0, Some(policies.len() as u64));
-    let mut answers = Vec::new();
-    for policy in policies {
-        if *policy == Policy::None {
-            answers.push(Answer::default());
-            continue;
-        }
-        answers.push(ground.under(&policy.text(sets)).map_err(|e| format!("{}: {e}", policy.name()))?);
-        progress.show(answers.len() as u64, "");
-    }
-    progress.clear();
+    let texts: Vec<String> = policies.iter().map(|policy| policy.text(sets)).collect();
+    let progress = Mutex::new(Progress::new("replays", Unit::Count, 0, Some(policies.len() as u64)));
+    let shown = || progress.lock().unwrap_or_else(PoisonError::into_inner);
+    let answers = ground.under(&texts, |done| shown().show(done as u64, ""))?;
+    shown().clear();
     Ok(answers)
 }
 
