@@ -57,8 +57,10 @@ pub fn point(epochs: u32, choice: &Choice<'_>, runs: &[Run]) -> Option<Point> {
 
 /// The first score after so many epochs.
 fn early(run: &Run, epochs: u32) -> Option<Early> {
-    let all = run.whole_steps()? as f64;
-    let wanted = all / run.windows.last()?.epoch * f64::from(epochs);
+    let progress = &run.view.progress;
+    // The head has the last of both, even where the journal lacks reports.
+    let (all, whole) = (progress.step? as f64, progress.epoch.filter(|epoch| *epoch > 0.0)?);
+    let wanted = all / whole * f64::from(epochs);
     // Epochs are counted by division.
     let score = run.scores.iter().find(|score| score.step as f64 >= wanted - 0.5)?;
     Some(Early { share: score.step as f64 / all, score: score.value })
@@ -69,15 +71,13 @@ mod tests {
     use earlystop::model::Mode;
 
     use super::*;
-    use crate::runs::Window;
     use crate::runs::tests::run;
 
     /// Ten epochs of ten steps.
     fn made(place: u128, group: &str, score: impl Fn(u64) -> f64) -> Run {
         let mut run = run(group, 100, score);
         run.view.run = RunId(place);
-        let window = Window { at: 10.0, epoch: 10.0, samples: 100, steps: 100, seconds: 1.0, loss: None, worst: None };
-        run.windows.push(window);
+        (run.view.progress.step, run.view.progress.epoch) = (Some(100), Some(10.0));
         run
     }
 

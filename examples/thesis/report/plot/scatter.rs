@@ -61,7 +61,8 @@ fn names(frame: &mut Frame, front: &[&Dot], dots: &[Dot]) {
     for dot in front {
         let (x, y) = (frame.right_of(dot.x), frame.down_to(dot.y));
         let wide = width(&dot.name);
-        let lines = [0.0, -11.0, 11.0, -22.0, -33.0, -44.0, -55.0, -66.0];
+        let lines = [-11.0, -22.0, -33.0, -44.0, -55.0, -66.0, 0.0];
+        // Above before beside: the line that joins those in front goes on to the right.
         let boxes = lines.iter().flat_map(|line| {
             let (up, down) = (y + line - LETTERS / 2.0, y + line + LETTERS / 2.0);
             [[x + 7.0, up, x + 7.0 + wide, down], [x - 7.0 - wide, up, x - 7.0, down]]
