@@ -56,8 +56,21 @@ fn all_experiments_run_and_go_on_where_they_were_cut_off() {
     let after = ledger(out);
     let steps: Vec<&str> = after.iter().map(|(step, _)| step.as_str()).collect();
     let wanted = [
-        "data", "parity", "quality", "speed", "controls", "cost", "search", "long", "sklearn", "ray", "share10",
-        "share30", "policies", "report",
+        "data",
+        "parity",
+        "quality",
+        "speed",
+        "controls",
+        "cost",
+        "search",
+        "long",
+        "components",
+        "sklearn",
+        "ray",
+        "share10",
+        "share30",
+        "policies",
+        "report",
     ];
     assert_eq!(steps, wanted, "each once");
     let skipped: Vec<&str> = after.iter().filter(|(_, became)| became == "skipped").map(|(step, _)| &**step).collect();

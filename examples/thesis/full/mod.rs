@@ -47,7 +47,7 @@ pub struct Arguments {
     /// A Python that has examples/thesis/trainers/requirements.txt; without it those trainers are left out
     #[arg(long, value_name = "FILE")]
     python: Option<PathBuf>,
-    /// Search only so many configurations of each set [default: the whole grid]
+    /// Search only so many configurations of each set, and nothing beyond the grid's edge [default: the whole grid]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     configurations: Option<u32>,
     /// Configurations of each set for long trials and for the trainers in Python
@@ -177,8 +177,8 @@ mod tests {
         for words in [&["--python=/no/such/python"][..], &["--steps=3", "--configurations=1", "--data=D"]] {
             let steps = steps(words);
             let names: Vec<&str> = steps.iter().map(|step| step.name).collect();
-            let wanted = ["parity", "quality", "speed", "controls", "cost", "search", "long"];
-            assert_eq!(names[..7], wanted);
+            let wanted = ["parity", "quality", "speed", "controls", "cost", "search", "long", "components"];
+            assert_eq!(names[..8], wanted);
             assert_eq!(names[names.len() - 2..], ["policies", "report"]);
             for step in &steps {
                 let line = std::iter::once("thesis").chain(step.arguments.iter().map(String::as_str));

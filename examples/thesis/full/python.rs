@@ -13,6 +13,9 @@ const ROWS_FOR_PYTHON: usize = 10_000;
 const A_PYTHON_TRIAL: f64 = 2.0;
 const A_PYTHON_STEP: f64 = 2e-4;
 
+/// Seconds of each of ten repeats of a component: two of them, and some to start and to time.
+const A_COMPONENT: f64 = 4.0;
+
 impl Steps<'_> {
     /// The search by another trainer, on a part of the grid.
     pub fn python(&self, kind: Kind) -> Step {
@@ -44,5 +47,27 @@ impl Steps<'_> {
             None => Some("no --python was given; examples/thesis/trainers/requirements.txt says what it needs".into()),
             Some(python) => Trainer { kind, python: python.clone() }.check().err().map(|error| error.to_string()),
         }
+    }
+
+    /// What each component adds to the growth of memory; without the Python that it takes, of this program's trainer alone.
+    pub fn components(&self) -> Step {
+        let lacks = self.lacks(Kind::Ray);
+        let mut arguments = vec!["components".to_string()];
+        let (of, why) = match (&self.of.python, lacks) {
+            (Some(python), None) => {
+                arguments.push(format!("--python={}", python.display()));
+                (2.0 + 4.0, String::new())
+            }
+            (_, lacks) => {
+                arguments.push("--trainer=rust".into());
+                (2.0, format!(" (this program's trainer only: {})", lacks.unwrap_or_default()))
+            }
+        };
+        if self.is_short() {
+            arguments.extend(["--seconds=0.1", "--repeats=1"].map(String::from));
+        }
+        arguments.push(format!("--out={}", self.of.out.display()));
+        let why = format!("what does each component, from a plain loop to Ray, add to the growth of memory?{why}");
+        Step { name: "components", why, arguments, lacks: None, seconds: self.guess(10.0 * of * A_COMPONENT) }
     }
 }

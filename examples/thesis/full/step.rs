@@ -43,7 +43,7 @@ impl Steps<'_> {
     /// In the order in which they are done.
     pub fn all(&self) -> Vec<Step> {
         let mut steps = vec![self.parity(), self.quality(), self.speed(), self.controls(), self.cost(), self.search()];
-        steps.push(self.long());
+        steps.extend([self.long(), self.components()]);
         steps.push(self.python(Kind::Sklearn));
         steps.push(self.python(Kind::Ray));
         steps.extend([("share10", "10%", 0.1), ("share30", "30%", 0.3)].map(|share| self.share(share)));
@@ -166,6 +166,8 @@ impl Steps<'_> {
     fn search(&self) -> Step {
         let mut more = self.extent();
         more.push("--observe".into());
+        // What lies beyond the edge of a part that was drawn says little of the grid's.
+        more.extend(self.of.configurations.map(|_| "--widen=0".to_string()));
         let arguments = self.search_in(self.sets(), self.of.out.display().to_string(), &more);
         let why = "the grid, recorded whole: what the report and the replays are made from".into();
         Step { name: "search", why, arguments, lacks: None, seconds: self.total().seconds / self.jobs }
