@@ -9,6 +9,7 @@ mod python;
 mod screen;
 mod step;
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -73,7 +74,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .map_err(|e| format!("cannot make the folder {}: {e}; --out names another", out.display()))?;
     command::note(out)?;
     let data = data(arguments);
-    if let Some(failed) = one(arguments, &data, "first")? {
+    if let Ended::Failed(failed) = one(arguments, &data, "first", Before::Counts)? {
         return Err(format!("the data are not there ({failed}); red_wine needs no network: --sets red_wine").into());
     }
     let shapes = sets::read(out)?;
@@ -84,11 +85,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let jobs = arguments.jobs.map_or((cores - 1).max(1), usize::from) as f64;
     let steps = Steps { of: arguments, shapes: &shapes, searches: &searches, jobs }.all();
     screen::tell(arguments, &shapes, &searches, &steps, jobs);
-    let mut failed = Vec::new();
+    let (mut failed, mut fresh) = (Vec::new(), HashSet::new());
     for (place, step) in steps.iter().enumerate() {
         let left: f64 = steps[place..].iter().map(|step| step.seconds).sum();
         let at = format!("{} of {}, about {} left", place + 1, steps.len(), duration(left));
-        failed.extend(one(arguments, step, &at)?.map(|why| format!("{} ({why})", step.name)));
+        // The page is written anew each time: it also says what is missing.
+        let is_stale = step.name == "report" || step.reads.iter().any(|read| fresh.contains(read));
+        match one(arguments, step, &at, if is_stale { Before::IsStale } else { Before::Counts })? {
+            Ended::Before => {}
+            Ended::Now => drop(fresh.insert(step.name)),
+            Ended::Failed(why) => failed.push(format!("{} ({why})", step.name)),
+        }
     }
     match failed.as_slice() {
         [] => Ok(()),
@@ -105,19 +112,36 @@ fn data(arguments: &Arguments) -> Step {
     words.extend(if arguments.sets.is_empty() { known_names() } else { arguments.sets.clone() });
     words.extend(arguments.source.arguments());
     words.push(format!("--out={}", arguments.out.display()));
-    Step { name: DATA, why: "fetch the data sets".into(), arguments: words, lacks: None, seconds: 60.0 }
+    Step::new(DATA, "fetch the data sets", words, 60.0)
 }
 
-/// Runs a step, unless it is done already; says why if it failed.
-fn one(arguments: &Arguments, step: &Step, at: &str) -> Result<Option<String>, Box<dyn Error>> {
+/// What came of a step.
+enum Ended {
+    /// It was done before, or cannot be done.
+    Before,
+    /// It was done now.
+    Now,
+    /// It was not, for this reason.
+    Failed(String),
+}
+
+/// What it means that a step was done before.
+#[derive(PartialEq)]
+enum Before {
+    /// It need not be done again.
+    Counts,
+    /// What it read has changed.
+    IsStale,
+}
+
+/// Runs a step, unless it is done already. Errors: somebody ended it.
+fn one(arguments: &Arguments, step: &Step, at: &str, before: Before) -> Result<Ended, Box<dyn Error>> {
     let out = arguments.out.as_path();
-    let before = ledger::read(out)?.into_iter().find(|entry| entry.step == step.name);
-    // Whoever looks for what is missing finds it on the page: that is written anew each time.
-    if before.is_some_and(|entry| entry.became == Became::Done && entry.arguments == step.arguments)
-        && step.name != "report"
-    {
+    let known = ledger::read(out)?.into_iter().find(|entry| entry.step == step.name);
+    let is_done = known.is_some_and(|entry| entry.became == Became::Done && entry.arguments == step.arguments);
+    if is_done && before == Before::Counts {
         eprintln!("[{at}] {}: done before", step.name);
-        return Ok(None);
+        return Ok(Ended::Before);
     }
     let entry = |became, reason: Option<String>, seconds| Entry {
         step: step.name.into(),
@@ -130,7 +154,7 @@ fn one(arguments: &Arguments, step: &Step, at: &str) -> Result<Option<String>, B
     if let Some(lacks) = &step.lacks {
         eprintln!("[{at}] {}: skipped: {lacks}", step.name);
         ledger::add(out, &entry(Became::Skipped, Some(lacks.clone()), 0.0))?;
-        return Ok(None);
+        return Ok(Ended::Before);
     }
     eprintln!("[{at}] {}: {} (about {})", step.name, step.why, duration(step.seconds));
     eprintln!("  {}", command::typed(&step.arguments));
@@ -144,7 +168,7 @@ fn one(arguments: &Arguments, step: &Step, at: &str) -> Result<Option<String>, B
     match status.signal() {
         // Somebody ended it, and so all of this.
         Some(signal) => Err(format!("{} was ended by signal {signal}; run it again to go on", step.name).into()),
-        None => Ok(failed),
+        None => Ok(failed.map_or(Ended::Now, Ended::Failed)),
     }
 }
 

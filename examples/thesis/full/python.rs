@@ -38,7 +38,7 @@ impl Steps<'_> {
         let seconds = (of.trials as f64 * A_PYTHON_TRIAL + of.steps * A_PYTHON_STEP) / self.jobs;
         let title = if kind == Kind::Ray { "scikit-learn under Ray Tune, with MLflow" } else { "scikit-learn alone" };
         let why = format!("the same by {title}, on {part} configurations a set");
-        Step { name: kind.as_str(), why, arguments, lacks, seconds }
+        Step { lacks, ..Step::new(kind.as_str(), why, arguments, seconds) }
     }
 
     /// Why this trainer cannot train here.
@@ -68,6 +68,6 @@ impl Steps<'_> {
         }
         arguments.push(format!("--out={}", self.of.out.display()));
         let why = format!("what does each component, from a plain loop to Ray, add to the growth of memory?{why}");
-        Step { name: "components", why, arguments, lacks: None, seconds: self.guess(10.0 * of * A_COMPONENT) }
+        Step::new("components", why, arguments, self.guess(10.0 * of * A_COMPONENT))
     }
 }

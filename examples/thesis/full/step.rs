@@ -23,8 +23,17 @@ pub struct Step {
     pub arguments: Vec<String>,
     /// Why it cannot be done here.
     pub lacks: Option<String>,
+    /// Steps whose results it reads: it is done anew when one of them was.
+    pub reads: &'static [&'static str],
     /// Seconds that it will take, by a rough guess.
     pub seconds: f64,
+}
+
+impl Step {
+    /// One that can be done and reads no other's results.
+    pub fn new(name: &'static str, why: impl Into<String>, arguments: Vec<String>, seconds: f64) -> Step {
+        Step { name, why: why.into(), arguments, lacks: None, reads: &[], seconds }
+    }
 }
 
 /// All of them. The data are there already.
@@ -115,8 +124,8 @@ impl Steps<'_> {
         let are_there = cases.is_dir() && data.is_dir() && !self.is_short();
         let (cases, data) = if are_there { (&cases, &data) } else { (&small, &small) };
         let arguments = vec!["parity".into(), format!("--data={}", data.display()), cases.display().to_string()];
-        let why = "does the trainer compute what scikit-learn computes?".into();
-        Step { name: "parity", why, arguments, lacks: None, seconds: self.guess(20.0) }
+        let why = "does the trainer compute what scikit-learn computes?";
+        Step::new("parity", why, arguments, self.guess(20.0))
     }
 
     fn quality(&self) -> Step {
@@ -128,29 +137,23 @@ impl Steps<'_> {
             arguments.extend(["--splits=1", "--epochs=1"].map(String::from));
         }
         let lacks = (arguments.len() == 1).then(|| "of wave_energy alone it tells nothing".to_string());
-        let why = "how good are the models, over thirty splits?".into();
-        Step { name: "quality", why, arguments, lacks, seconds: self.guess(30.0) }
+        let why = "how good are the models, over thirty splits?";
+        Step { lacks, ..Step::new("quality", why, arguments, self.guess(30.0)) }
     }
 
     fn speed(&self) -> Step {
         let mut arguments = vec!["speed".to_string()];
         arguments.extend(self.of.source.data.iter().map(|folder| format!("--data={}", folder.display())));
         arguments.extend(self.is_short().then(|| "--seconds=0.01".to_string()));
-        Step {
-            name: "speed",
-            why: "how fast does one core train?".into(),
-            arguments,
-            lacks: None,
-            seconds: self.guess(30.0),
-        }
+        Step::new("speed", "how fast does one core train?", arguments, self.guess(30.0))
     }
 
     fn controls(&self) -> Step {
         let mut arguments = ["control", "flat", "linear"].map(String::from).to_vec();
         arguments.extend(self.is_short().then(|| "--seconds=1".to_string()));
         arguments.push(format!("--out={}", self.of.out.display()));
-        let why = "how does memory look that does not grow, or grows evenly?".into();
-        Step { name: "controls", why, arguments, lacks: None, seconds: self.guess(10.0) }
+        let why = "how does memory look that does not grow, or grows evenly?";
+        Step::new("controls", why, arguments, self.guess(10.0))
     }
 
     fn cost(&self) -> Step {
@@ -159,8 +162,8 @@ impl Steps<'_> {
             arguments.extend(["--pairs=2", "--epochs=10"].map(String::from));
         }
         arguments.push(format!("--out={}", self.of.out.display()));
-        let why = "what does the sidecar itself cost a trial?".into();
-        Step { name: "cost", why, arguments, lacks: None, seconds: self.guess(15.0) }
+        let why = "what does the sidecar itself cost a trial?";
+        Step::new("cost", why, arguments, self.guess(15.0))
     }
 
     fn search(&self) -> Step {
@@ -169,8 +172,8 @@ impl Steps<'_> {
         // What lies beyond the edge of a part that was drawn says little of the grid's.
         more.extend(self.of.configurations.map(|_| "--widen=0".to_string()));
         let arguments = self.search_in(self.sets(), self.of.out.display().to_string(), &more);
-        let why = "the grid, recorded whole: what the report and the replays are made from".into();
-        Step { name: "search", why, arguments, lacks: None, seconds: self.total().seconds / self.jobs }
+        let why = "the grid, recorded whole: what the report and the replays are made from";
+        Step::new("search", why, arguments, self.total().seconds / self.jobs)
     }
 
     fn long(&self) -> Step {
@@ -186,7 +189,7 @@ impl Steps<'_> {
         // The margin of their timing, and evaluation.
         let seconds = trials as f64 * (2.0 * at_least + 0.5) / self.jobs;
         let why = format!("memory, CPU and step time over time, by trials of at least {at_least} s");
-        Step { name: "long", why, arguments, lacks: None, seconds }
+        Step::new("long", why, arguments, seconds)
     }
 
     fn share(&self, (name, share, value): (&'static str, &str, f64)) -> Step {
@@ -196,7 +199,7 @@ impl Steps<'_> {
         let total = self.total();
         let seconds = (value * total.seconds + total.trials as f64 * estimate::A_TRIAL) / self.jobs;
         let why = format!("the same on {share} of the rows: does that foretell the rest?");
-        Step { name, why, arguments, lacks: None, seconds }
+        Step::new(name, why, arguments, seconds)
     }
 
     fn policies(&self) -> Step {
@@ -212,8 +215,8 @@ impl Steps<'_> {
         arguments.extend(["--widen=0".into(), self.rows()]);
         let total = self.total();
         let seconds = REPLAYS * total.reports / REPLAYED_A_SECOND + LIVE.len() as f64 * total.seconds / self.jobs;
-        let why = "what would policies save and lose, and do three of them for real what the replay foretold?".into();
-        Step { name: "policies", why, arguments, lacks: None, seconds }
+        let why = "what would policies save and lose, and do three of them for real what the replay foretold?";
+        Step { reads: &["search", "share10", "share30"], ..Step::new("policies", why, arguments, seconds) }
     }
 
     fn report(&self) -> Step {
@@ -221,6 +224,6 @@ impl Steps<'_> {
         let there = [Kind::Sklearn, Kind::Ray].into_iter().filter(|kind| self.python(*kind).lacks.is_none());
         arguments.extend(there.map(|kind| format!("--beside={}", self.folder(kind.as_str()))));
         let seconds = 2.0 + self.total().reports / REPLAYED_A_SECOND;
-        Step { name: "report", why: "all of it on one page".into(), arguments, lacks: None, seconds }
+        Step::new("report", "all of it on one page", arguments, seconds)
     }
 }
