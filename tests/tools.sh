@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fetches what the tests need beyond the Rust toolchain into target/tools, without installing anything: python3 (must be
-# there), Prometheus and promtool, MLflow, TensorBoard and tensorboardX (1 GB), and the hyperparameter tuners whose
+# there), Prometheus and promtool, MLflow, TensorBoard, tensorboardX and Ray Tune (1.2 GB), and the hyperparameter tuners whose
 # stopping rules ours are compared with (0.7 GB, half a minute). What is on PATH is used as it is, but for the Python
 # packages. What cannot be had is reported as SKIPPED by name; under CI=true that is a failure.
 set -u
@@ -39,11 +39,11 @@ fetch() {
     rm -rf "$work"
 }
 
-# packages FOLDER PACKAGE...: a Python environment of its own in $tools/FOLDER with these packages, unless it is there.
+# packages FOLDER PACKAGE...: a Python environment of its own in $tools/FOLDER with these packages, unless it has them.
 packages() {
     folder=$tools/$1
     shift
-    [ ! -e "$folder/whole" ] || return 0
+    [ "$(cat "$folder/whole" 2>/dev/null)" != "$*" ] || return 0
     log=$(mktemp) || exit 1
     mkdir -p "$tools"
     if python3 -m venv "$folder" >"$log" 2>&1 && "$folder/bin/python" -m pip install -q "$@" >>"$log" 2>&1; then
@@ -56,8 +56,9 @@ packages() {
 
 command -v python3 >/dev/null || skip python3 "not on PATH; the tests' trainers are Python scripts"
 fetch prometheus prometheus promtool
-# Their histories are imported. These versions were tried; others should do.
-packages import-venv mlflow==3.17.2 tensorboard==2.21.0 tensorboardX==2.6.5
+# Their histories are imported, and the experiments train with scikit-learn (which comes with MLflow) under Ray Tune. These
+# versions were tried; others should do.
+packages import-venv mlflow==3.17.2 tensorboard==2.21.0 tensorboardX==2.6.5 "ray[tune]==2.60.0"
 packages tuners --no-compile --no-deps -r tests/it/stoppers/requirements.txt
 # NNI brings 200 MB of a web server that nobody needs here.
 rm -rf "$tools"/tuners/lib/python*/site-packages/nni_node

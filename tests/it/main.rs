@@ -33,6 +33,7 @@ mod thesis_data;
 mod thesis_full;
 mod thesis_policies;
 mod thesis_search;
+mod thesis_trainers;
 mod tidy;
 mod whole;
 mod wire;

@@ -21,7 +21,7 @@ const MEASURES: [Of; 6] = [
 ];
 
 /// The measure that the answer is about.
-const GROWTH: Of = MEASURES[2];
+const GROWTH: Of = MEASURES[3];
 
 fn a_step(seconds: Option<f64>, row: &Row) -> Option<f64> {
     seconds.filter(|_| row.steps > 0).map(|seconds| 1e6 * seconds / row.steps as f64)
@@ -162,7 +162,7 @@ fn answer(trainers: &BTreeMap<&str, Rungs<'_>>) -> String {
         format!("{trainer}: {}", said.join(", "))
     };
     let said: Vec<String> = trainers.iter().map(of).collect();
-    format!("Memory grows by so many KiB a second, median over the repeats: {}.", said.join("; "))
+    format!("Memory grows by so many bytes a step, median over the repeats: {}.", said.join("; "))
 }
 
 #[cfg(test)]
@@ -184,7 +184,7 @@ mod tests {
             memory_kib: Some(1024.0),
             growth_kib: Some(2.0 * slope),
             slope_kib_s: Some(slope),
-            bytes_a_step: None,
+            bytes_a_step: Some(slope),
             ray_memory_kib: (component == "ray").then_some(2048.0),
         }
     }

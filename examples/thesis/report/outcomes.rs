@@ -14,6 +14,7 @@ use crate::search::axis::{Edge, edges, is_planned};
 use crate::search::choose::{self, Winner};
 use crate::search::plan::{Configuration, FOLDS};
 use crate::search::record::Record;
+use crate::search::trainer::Kind;
 use crate::stats::median;
 
 /// The table of winners, and that of all trials.
@@ -58,14 +59,22 @@ pub fn section(runs: &[Run], records: &[Record], energy: &Energy) -> Section {
          grid wins. (A search with --steps ends them at different numbers of rows.)"
             .to_string(),
         DIVERGED.to_string(),
-        "CPU is what the kernel told at each trial's end (wait4). Elapsed is the sum over trials, some of which ran side \
-         by side."
-            .to_string(),
+        format!("{} Elapsed is the sum over trials, some of which ran side by side.", totals(runs)),
         energy.said(),
     ];
     let title = "What was found, and what it took".to_string();
     let answer = answer(&parts, records);
     Section { title, answer, words, tables: vec![winners, all(runs, records, &joules)], ..Section::default() }
+}
+
+/// Who says what the trials used.
+fn totals(runs: &[Run]) -> &'static str {
+    if runs.iter().any(|run| run.label("trainer") == Kind::Ray.as_str()) {
+        "Ray started the trials, so the kernel does not tell us what they used: CPU and memory are what the sidecar saw, up \
+         to each trial's last word."
+    } else {
+        "CPU is what the kernel told at each trial's end (wait4)."
+    }
 }
 
 /// The grid as far as it was tried, in its order: batch sizes up, learning rates and alphas down.

@@ -19,6 +19,7 @@ import traceback
 import sklearn_trainer
 
 STORE_LEAST = 100 << 20  # bytes; Ray takes no smaller object store than 75 MiB
+PATH_MOST = 20  # bytes of the path of the temporary folder: a longer one leaves no room for the names of Ray's sockets
 WITHOUT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",  # with a token of this session: others on this machine may not use its Ray
@@ -146,8 +147,8 @@ def run(of, say):
 
     heads = [sklearn_trainer.mapped(path) for path in of.rows]
     mlflow_run.make(of.mlflow, sorted({head["set"] for head, _ in heads}))
-    # A path that is long leaves no room for the names of Ray's sockets.
-    temp = tempfile.mkdtemp(prefix="thesis-ray-", dir=min(tempfile.gettempdir(), "/tmp", key=len))
+    folder = tempfile.gettempdir()
+    temp = tempfile.mkdtemp(prefix="thesis-ray-", dir=folder if len(folder) <= PATH_MOST else "/tmp")
     try:
         rows = start(of, temp, heads)
         if of.watched_as:
