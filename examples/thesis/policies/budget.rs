@@ -181,3 +181,24 @@ impl Level {
         counts.into_iter().map(row).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::choice::tests::three;
+    use super::*;
+
+    #[test]
+    fn a_diverged_configuration_fits_a_budget_and_is_left_out() {
+        let (set, diverged) = three([0.1, 0.7, 0.6]);
+        let choice = Choice { set: &set, diverged: &diverged };
+        let level = Level { measure: Measure::PeakMemory, quantile: 0.5 };
+        let budget = level.judge(&choice, &Answer::default()).expect("all are measured");
+        assert_eq!((budget.bound, budget.feasible, budget.stopped, budget.note), (2000.0, 2, 0, "stops none"));
+        assert_eq!((budget.feasible_configurations, budget.diverged_configurations), (1, 1));
+        assert_eq!((budget.best.as_deref(), budget.best_feasible.as_deref()), (Some("c2"), Some("c1")));
+        assert!(budget.price.is_some_and(|price| (price - 1.0 / 6.0).abs() < 1e-12), "{budget:?}");
+        // Nobody was stopped: all that there is to choose from is still there.
+        assert!(budget.feasible_kept && budget.recall == Some(0.0) && budget.precision.is_none());
+        assert_eq!(budget.best_kept.as_deref(), Some("c2"));
+    }
+}

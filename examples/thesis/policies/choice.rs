@@ -101,11 +101,35 @@ pub fn regret(mode: Mode, best: Option<&Chosen>, kept: Option<&Chosen>) -> Optio
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
     fn chosen(mean: f64) -> Chosen {
         Chosen { configuration: "c".into(), mean }
+    }
+
+    /// Three configurations of one fold, with these scores; the first diverged.
+    pub fn three(scores: [f64; 3]) -> (Set, HashSet<RunId>) {
+        let trial = |(place, score): (usize, f64)| {
+            let mut view = crate::runs::tests::run(&format!("c{place}"), 100, |_| score).view;
+            view.run = RunId(place as u128);
+            view.totals.memory_peak = Some(1000 * (place as u64 + 1));
+            Arc::new(view)
+        };
+        let trials = scores.into_iter().enumerate().map(trial).collect();
+        (Set { name: "s".into(), metric: "val_rmse".into(), mode: Mode::Min, trials }, [RunId(0)].into())
+    }
+
+    #[test]
+    fn who_diverged_is_never_chosen() {
+        let (set, diverged) = three([0.1, 0.7, 0.7 * (1.0 - 1e-15)]);
+        let choice = Choice { set: &set, diverged: &diverged };
+        // The two others are equal but for rounding: the first by name.
+        assert_eq!(choice.of_all().map(|one| one.configuration).as_deref(), Some("c1"));
+        let (set, nobody) = (three([f64::NAN, 0.7, 0.6]).0, HashSet::new());
+        let choice = Choice { set: &set, diverged: &nobody };
+        assert_eq!(choice.of_all().map(|one| one.configuration).as_deref(), Some("c2"));
+        assert_eq!(choice.as_stopped(&Answer::default()), choice.of_kept(&Answer::default()));
     }
 
     #[test]

@@ -119,3 +119,24 @@ fn taken(view: &Arc<TrialView>, answer: &Answer) -> f64 {
     let saved = answer.stopped.get(&view.run).map_or(0.0, |stopped| stopped.saved.cpu_seconds);
     (whole - saved).max(0.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::choice::tests::three;
+    use super::*;
+
+    #[test]
+    fn without_a_policy_all_is_taken_and_nothing_lost() {
+        let (set, diverged) = three([0.1, 0.7, 0.6]);
+        let choice = Choice { set: &set, diverged: &diverged };
+        let point = Point::of(Policy::None, &choice, &Answer::default());
+        assert_eq!((point.used_cpu, point.regret, point.failed), (1.0, Some(0.0), false));
+        assert_eq!((point.policy.as_str(), point.kind, point.stopped), (NONE, "none", 0));
+        let way = way(Policy::None, &choice, &Answer::default());
+        let steps: Vec<(usize, f64)> = way.iter().map(|known| (known.configurations, known.best_score)).collect();
+        // Of the first, which diverged, nothing is known; its compute counts.
+        assert_eq!(steps, [(2, 0.7), (3, 0.6)]);
+        assert!((way[0].cpu_share - 2.0 / 3.0).abs() < 1e-12 && way[1].cpu_share == 1.0, "{way:?}");
+        assert!(way[0].regret > 0.1 && way[1].regret == 0.0);
+    }
+}
