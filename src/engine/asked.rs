@@ -7,7 +7,7 @@
 use crate::model::{ConnId, Effect, Moment, Reply, Rule, RuleState, RunId};
 
 use super::Engine;
-use super::rules::{condemned, is_about, warming_up};
+use super::rules::{Standing, condemned, is_about, warming_up};
 use super::stop::Force;
 use super::trial::Trial;
 
@@ -30,14 +30,15 @@ impl Engine {
     fn judge_report(&mut self, run: RunId, now: Moment) {
         let prepared = self.prepared.clone();
         for (index, rule) in prepared.iter().map(|p| &p.rule).enumerate().filter(|(_, rule)| rule.stopper.is_some()) {
+            // One that has ended meanwhile has no standings any more.
             let Some(trial) = self.trials.get(&run) else { return };
-            let Some(Some(own)) = trial.standings[index].said() else { continue };
+            let Some(Some(own)) = trial.standings.get(index).and_then(Standing::said) else { continue };
             if !is_about(rule, trial) || warming_up(rule, trial, now) || self.is_unsure(run, rule, now) {
                 continue;
             }
             let met = vec![condemned(trial, own)];
             let Some(trial) = self.trials.get_mut(&run) else { return };
-            let standing = &mut trial.standings[index];
+            let Some(standing) = trial.standings.get_mut(index) else { return };
             let before = standing.state;
             standing.take(rule, met, now);
             if standing.strongest(now).is_some() {

@@ -106,6 +106,18 @@ fn a_look_that_never_comes_keeps_nobody_waiting() {
 }
 
 #[test]
+fn who_leaves_while_it_is_looked_at_is_judged_no_more() {
+    let mut scene = scene(LOW);
+    scene.hello(1, 1, 5, Position::Outside, Some("a"));
+    scene.step(1, Step { sample: true, ..asking(1, 0.1) });
+    scene.say(1, Said::Done(Done { status: DoneStatus::Completed, metrics: vec![] }));
+    demanded(&mut scene);
+    let done = scene.take();
+    assert_eq!((goes(&done), asks(&done).len()), (vec![Some(1)], 0));
+    assert_eq!(scene.view(1).state, TrialState::Completed);
+}
+
+#[test]
 fn a_verdict_that_is_taken_back_before_the_look_lets_it_go_on() {
     let mut scene = scene(LOW);
     scene.hello(1, 1, 5, Position::Outside, Some("a"));
