@@ -196,6 +196,8 @@ rungs = [ { ask = true, wait = "5m" }, { signal = "SIGKILL" } ]
     assert!(records.values().flatten().all(|state| state == "stopped"), "{records:?}");
     // Ended as one that was stopped, once: Ray did not begin it again.
     let runs = logged(&place.path("ray"), "SELECT name, group_concat(status) FROM runs GROUP BY name");
+    // So did the one that the interrupt cut off.
+    assert!(runs.iter().all(|run| run.1 == "KILLED"), "{runs:?}");
     for trial in records.keys() {
         assert!(runs.contains(&(trial.clone(), "KILLED".into())), "{trial} in {runs:?}");
     }

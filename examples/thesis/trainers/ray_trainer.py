@@ -169,6 +169,7 @@ def run(of, say):
     finally:
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         ray.shutdown()
+        mlflow_run.close_left(of.mlflow)
         shutil.rmtree(temp, ignore_errors=True)
 
 
