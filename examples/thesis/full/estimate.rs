@@ -19,8 +19,13 @@ pub const A_TRIAL: f64 = 0.15;
 /// ticks): 19.8 MB for the 13,198 reports of the same trials.
 const BYTES_A_REPORT: f64 = 1_500.0;
 
-/// Reports that a replay reads in a second: 27 policies took 13.8 s for them.
-pub const REPLAYED_A_SECOND: f64 = 26_000.0;
+/// Reports that a replay reads in a second: 13 policies took 335 s for the 61,845 reports and 105,000 ticks of 546 trials of
+/// all four sets, on a busy machine.
+pub const REPLAYED_A_SECOND: f64 = 2_500.0;
+
+/// Seconds that a trial waits for the verdict on each score: 10 pairs with and without the sidecar differ by 11 µs a step,
+/// and there is a score every 32 steps.
+const A_VERDICT: f64 = 0.0004;
 
 /// Share of a set's rows that a fold trains on: nine tenths of 70 %.
 const TRAINED_ON: f64 = 0.63;
@@ -90,7 +95,7 @@ pub fn search(shape: &Shape, configurations: Option<u32>, effort: &Effort) -> Es
         let steps = effort.steps.unwrap_or(u64::MAX).min(an_epoch * u64::from(effort.epochs));
         let reports = reports(steps, an_epoch) as f64;
         let trained = steps as f64 * (pace.a_step + pace.a_row * rows.min(one.batch_size) as f64);
-        let seconds = A_TRIAL + trained + reports * evaluated * pace.a_row_evaluated;
+        let seconds = A_TRIAL + trained + reports * (evaluated * pace.a_row_evaluated + A_VERDICT);
         let one = Estimate { configurations: 1, trials: FOLDS, steps: steps as f64, reports, seconds };
         let folds = FOLDS as f64;
         whole = whole.and(Estimate {

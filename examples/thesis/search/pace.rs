@@ -102,7 +102,8 @@ impl Pace {
             arguments.push(format!("--core={core}"));
             let view = hands.run(&arguments, &one.set, &format!("{}-{fold}", one.name()), sidecar)?;
             let an_epoch = Mapped::open(&path).map_err(|e| io::Error::other(e.to_string()))?.head.train;
-            Ok((view.progress.step_times.sum, an_epoch.div_ceil(one.batch_size)))
+            let cpu = view.totals.cpu.first + view.totals.cpu.second;
+            Ok(Ran { wall: view.progress.step_times.sum, cpu, an_epoch: an_epoch.div_ceil(one.batch_size) })
         })?;
         Ok(Effort { epochs: timed.epochs, steps_a_report: Some(timed.steps_a_report), ..self.effort })
     }
@@ -127,12 +128,12 @@ impl Lasting {
         Ok(Lasting { seconds, file: out.join(FILE), known: Mutex::new(known) })
     }
 
-    /// `run` trains so much and gives the seconds it took, and the steps of an epoch.
+    /// `run` trains so much and tells what it took.
     fn of(
         &self,
         one: &Configuration,
         effort: Effort,
-        run: impl Fn(&Effort, &str) -> io::Result<(f64, usize)>,
+        run: impl Fn(&Effort, &str) -> io::Result<Ran>,
     ) -> io::Result<Timed> {
         let key = (one.set.clone(), one.name());
         if let Some(timed) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
@@ -142,16 +143,17 @@ impl Lasting {
             let short = Effort { epochs: u32::MAX, steps: Some(steps), steps_a_report: Some(steps), ..effort };
             run(&short, &format!("timed{time}-{steps}"))
         };
-        let (mut steps, (mut seconds, an_epoch)) = (FIRST, once(FIRST, 1)?);
+        let first = once(FIRST, 1)?;
+        let (mut steps, mut seconds) = (FIRST, first.wall);
         while seconds < ENOUGH && steps < MOST {
             steps = next(steps, seconds);
-            seconds = once(steps, 1)?.0;
+            seconds = once(steps, 1)?.seconds(steps, &first);
         }
         for time in 2..=TIMES {
-            seconds = seconds.min(once(steps, time)?.0);
+            seconds = seconds.min(once(steps, time)?.seconds(steps, &first));
         }
         let a_step = seconds / steps as f64;
-        let wanted = (MARGIN * self.seconds / (a_step * an_epoch as f64)).ceil();
+        let wanted = (MARGIN * self.seconds / (a_step * first.an_epoch as f64)).ceil();
         // A cast of a float ends at the largest number.
         let (epochs, steps_a_report) = (effort.epochs.max(wanted as u32), (SECONDS_A_REPORT / a_step).ceil() as u64);
         let timed = Timed { set: key.0.clone(), group: key.1.clone(), steps, seconds, epochs, steps_a_report };
@@ -164,6 +166,26 @@ impl Lasting {
         writeln!(file, "{}", serde_json::to_string(&timed)?)?;
         known.insert(key, timed.clone());
         Ok(timed)
+    }
+}
+
+/// What a timed run took.
+struct Ran {
+    /// Seconds of its steps.
+    wall: f64,
+    /// CPU seconds of the whole process.
+    cpu: f64,
+    /// Steps of an epoch.
+    an_epoch: usize,
+}
+
+impl Ran {
+    /// Seconds that its steps take on a core of their own: where the core is shared, CPU time tells them better. What the
+    /// process needs beside its steps, the first run of all needed too.
+    fn seconds(&self, steps: u64, first: &Ran) -> f64 {
+        let more = steps - FIRST;
+        let cpu = if more > 0 { (self.cpu - first.cpu) * steps as f64 / more as f64 } else { self.cpu };
+        if cpu > 0.0 { self.wall.min(cpu) } else { self.wall }
     }
 }
 
@@ -223,7 +245,8 @@ mod tests {
             let steps = effort.steps.expect("a timed run has its steps");
             assert_eq!((effort.eval_rows, effort.steps_a_report), (7, Some(steps)));
             assert!(fold.ends_with(&format!("-{steps}")), "{fold}");
-            Ok((if fold.starts_with("timed1-") { 3e-5 } else { 1e-5 } * steps as f64, 50))
+            let cpu = 0.004 + 1e-5 * steps as f64;
+            Ok(Ran { wall: if fold.starts_with("timed1-") { 3e-5 } else { 1e-5 } * steps as f64, cpu, an_epoch: 50 })
         };
         let timed = lasting.of(one, effort, run).expect("it was timed");
         assert!((5_199..=5_201).contains(&timed.epochs) && (499..=501).contains(&timed.steps_a_report), "{timed:?}");
@@ -232,6 +255,17 @@ mod tests {
         assert_eq!(read(folder.path()).expect("written"), [timed.clone()]);
         assert!(said(&[timed]).expect("one").contains("each of 1 configurations"));
         assert_eq!(said(&[]), None);
+    }
+
+    #[test]
+    fn on_a_shared_core_cpu_time_tells_how_long_steps_take() {
+        let ran = |wall, cpu| Ran { wall, cpu, an_epoch: 1 };
+        let first = ran(1e-5, 0.004);
+        let close = |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-9, "{found} {wanted}");
+        close(ran(0.3, 0.104).seconds(FIRST * 1000, &first), 0.1 * 1000.0 / 999.0);
+        close(ran(0.09, 0.104).seconds(FIRST * 1000, &first), 0.09);
+        close(ran(0.09, 0.003).seconds(FIRST * 1000, &first), 0.09);
+        close(ran(1.4, 0.5).seconds(FIRST, &ran(1.4, 0.5)), 0.5);
     }
 
     #[test]
