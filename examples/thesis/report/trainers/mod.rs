@@ -1,8 +1,9 @@
 //! The first two questions for each trainer, side by side: over the configurations that all of them ran.
 
+mod side;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::factors;
@@ -11,16 +12,10 @@ use super::page::{Cell, Section, Table};
 use super::plot::{Level, levels};
 use super::series::{Against, Measure};
 use crate::command;
-use crate::runs::{self, Run};
+use crate::runs::Run;
 use crate::search::trainer::Kind;
 use crate::stats::{quantile, theil_sen, thinned};
-
-/// What one trainer came to.
-struct Side {
-    kind: Kind,
-    runs: Vec<Run>,
-    source: String,
-}
+use side::Side;
 
 /// The trials of each trainer.
 type Chosen<'a> = Vec<(Kind, Vec<&'a Run>)>;
@@ -51,30 +46,7 @@ pub fn section(out: &Path, runs: &[Run], beside: &[PathBuf]) -> Result<Option<Se
     if beside.is_empty() {
         return Ok(None);
     }
-    let mut sides = vec![Side { kind: kind(out)?, runs: runs.to_vec(), source: source(out) }];
-    for folder in beside {
-        let kind = kind(folder)?;
-        if let Some(same) = sides.iter().find(|side| side.kind == kind) {
-            let (kind, folder) = (kind.as_str(), folder.display());
-            return Err(format!("{folder} is a search of the trainer {kind} like another: {}", same.source).into());
-        }
-        let read = runs::read(&runs::journal_in(folder)).map_err(|e| format!("{}: {e}", folder.display()))?;
-        sides.push(Side { kind, runs: read.runs, source: source(folder) });
-    }
-    sides.sort_by_key(|side| side.kind);
-    Ok(Some(compared(&sides)))
-}
-
-/// Which trainer a search had.
-fn kind(folder: &Path) -> Result<Kind, String> {
-    let file = folder.join("search.txt");
-    let said = fs::read_to_string(&file)
-        .map_err(|e| format!("{} holds no search: cannot read {}: {e}", folder.display(), file.display()))?;
-    Ok(Kind::of(&said))
-}
-
-fn source(folder: &Path) -> String {
-    format!("Journal: {}, made by: {}", runs::journal_in(folder).display(), command::noted(folder).join("; "))
+    Ok(Some(compared(&side::all(out, runs, beside)?)))
 }
 
 fn compared(sides: &[Side]) -> Section {
@@ -83,9 +55,9 @@ fn compared(sides: &[Side]) -> Section {
     let (rows, plots) = totals(&chosen);
     let words = vec![
         format!(
-            "Compared are the configurations that all of them ran, with folds that did not diverge: {}. Quartiles are over \
-             all their trials. Rows, folds, steps and reports are the same. Growth is Theil and Sen's slope of RSS - shared \
-             while a trial trains, of trials with {LOOKS} looks or more.",
+            "Compared are the trials that all of them ran, {} of each: the same configuration, fold and number of steps, and \
+             diverged with none. Growth is Theil and Sen's slope of RSS - shared while a trial trains, of trials with \
+             {LOOKS} looks or more.",
             common.len()
         ),
         "CPU of rust and sklearn is what the kernel told at each trial's end (wait4); of ray, whose trials are processes of \
@@ -147,18 +119,23 @@ fn compared(sides: &[Side]) -> Section {
     }
 }
 
-/// Sets and configurations that all ran.
-fn common(sides: &[Side]) -> BTreeSet<(String, String)> {
-    let of = |side: &Side| -> BTreeSet<(String, String)> {
-        let runs = side.runs.iter().filter(|run| !run.is_refit() && !run.diverged());
-        runs.map(|run| (run.set(), run.group().to_string())).collect()
+/// What makes trials the same: set, configuration, fold, and steps to go.
+type Same = (String, String, Option<String>, Option<u64>);
+
+fn same(run: &Run) -> Same {
+    (run.set(), run.group().to_string(), run.view.fold.clone(), run.view.progress.target_steps)
+}
+
+/// Those that all ran and that nowhere diverged.
+fn common(sides: &[Side]) -> BTreeSet<Same> {
+    let of = |side: &Side| -> BTreeSet<Same> {
+        side.runs.iter().filter(|run| !run.is_refit() && !run.diverged()).map(same).collect()
     };
     sides.iter().map(of).reduce(|all, side| all.intersection(&side).cloned().collect()).unwrap_or_default()
 }
 
-fn of_these<'a>(side: &'a Side, these: &BTreeSet<(String, String)>) -> Vec<&'a Run> {
-    let is_one = |run: &&Run| these.contains(&(run.set(), run.group().to_string()));
-    side.runs.iter().filter(|run| !run.is_refit() && !run.diverged()).filter(is_one).collect()
+fn of_these<'a>(side: &'a Side, these: &BTreeSet<Same>) -> Vec<&'a Run> {
+    side.runs.iter().filter(|run| these.contains(&same(run))).collect()
 }
 
 /// Trials by what two texts of theirs are, in order; each trainer's own.
@@ -234,7 +211,9 @@ fn effects(chosen: &[(Kind, Vec<&Run>)]) -> Vec<Vec<Cell>> {
 
 /// The memory and the throughput of the first part, trainer by trainer.
 fn answer(rows: &[Vec<Cell>]) -> String {
-    let Some(first) = rows.first() else { return "There is no configuration that all trainers ran.".into() };
+    let Some(first) = rows.first() else {
+        return "There is no trial that all trainers ran, with the same steps.".into();
+    };
     let of = |measure: Of| {
         let is_it = |row: &&Vec<Cell>| row[..2] == first[..2] && row[2] == Cell::text(measure.0);
         let said = rows.iter().filter(is_it).map(|row| format!("{} {}", row[3].shown(), row[7].shown()));
@@ -248,4 +227,29 @@ fn answer(rows: &[Vec<Cell>]) -> String {
         of(MEASURES[0]),
         of(MEASURES[4])
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runs::tests::run;
+
+    fn side(kind: Kind, groups: &[(&str, u64)]) -> Side {
+        let runs = groups.iter().map(|(group, steps)| run(group, *steps, |_| 0.5)).collect();
+        Side { kind, runs, source: format!("Journal: {}", kind.as_str()) }
+    }
+
+    #[test]
+    fn only_what_all_ran_with_the_same_steps_is_compared() {
+        let rust = side(Kind::Rust, &[("a", 100), ("b", 100), ("c", 100)]);
+        let ray = side(Kind::Ray, &[("b", 100), ("c", 50), ("d", 100)]);
+        let section = compared(&[rust, ray]);
+        let each: Vec<[String; 2]> =
+            section.tables[1].rows.iter().map(|row| [row[1].shown(), row[3].shown()]).collect();
+        assert_eq!(each.len(), 2 * MEASURES.len());
+        assert!(each.iter().all(|row| row[0] == "b") && each[..2] == [["b", "rust"], ["b", "ray"]]);
+        assert!(section.source.contains("rust: Journal: rust. ray: Journal: ray."), "{}", section.source);
+        let alone = compared(&[side(Kind::Rust, &[("a", 100)]), side(Kind::Ray, &[])]);
+        assert!(alone.answer.starts_with("There is no trial") && alone.tables[0].rows.is_empty());
+    }
 }
