@@ -118,7 +118,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let is_watched = sidecar.wait_for_welcome(WELCOME).is_some();
     sidecar.report(Step { phase: Some("train".into()), ..Step::default() });
     if arguments.says == Says::Hello {
-        while trial.train()?.is_some() {}
+        while trial.train()?.is_some() {
+            trial.leave_out_epochs();
+        }
         sidecar.completed(&[]);
         return Ok(());
     }
@@ -135,6 +137,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
                 return Ok(());
             }
             sidecar.report(Step { phase: Some("train".into()), ..Step::default() });
+        } else {
+            trial.leave_out_epochs();
         }
     }
     sidecar.report(Step { phase: Some("eval".into()), ..Step::default() });

@@ -204,6 +204,11 @@ impl<'a> Training<'a> {
         }
     }
 
+    /// Leaves out the losses of epochs that ended: nobody is told of them, and kept they would be a growth that no trainer has.
+    pub fn leave_out_epochs(&mut self) {
+        self.epochs.ended.clear();
+    }
+
     /// A score as the sidecar is told of it, with the losses of epochs that ended since the score before.
     pub fn judged(&mut self, score: f64) -> Step {
         let losses = std::mem::take(&mut self.epochs.ended);
