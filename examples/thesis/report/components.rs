@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::page::{Cell, Section, Table};
+use super::plot::{Level, levels};
 use crate::command;
 use crate::components::row::{FILE, FOLDER, Row};
 use crate::stats::{corrected_interval, median, quantile};
@@ -19,6 +20,9 @@ const MEASURES: [Of; 6] = [
     ("time, µs a step", |row| a_step(Some(row.seconds), row)),
     ("CPU, µs a step", |row| a_step(row.cpu_seconds, row)),
 ];
+
+/// Those that are plotted.
+const PLOTTED: [Of; 3] = [MEASURES[0], MEASURES[3], MEASURES[4]];
 
 /// The measure that the answer is about.
 const GROWTH: Of = MEASURES[3];
@@ -79,7 +83,22 @@ pub fn section(out: &Path, rows: &[Row]) -> Section {
         command::noted(&out.join(FOLDER)).join("; "),
         command::line()
     );
-    Section { title, answer: answer(&trainers), words, tables: vec![table, beside(rows)], source, ..Section::default() }
+    let plots = trainers.iter().flat_map(|(trainer, rungs)| plots(trainer, rungs)).collect();
+    Section { title, answer: answer(&trainers), words, plots, tables: vec![table, beside(rows)], source }
+}
+
+/// Each measure, rung by rung.
+fn plots(trainer: &str, rungs: &Rungs<'_>) -> Vec<String> {
+    let level = |(component, rows): &(&str, Vec<&Row>), of: fn(&Row) -> Option<f64>| {
+        let values: Vec<f64> = rows.iter().filter_map(|row| of(row)).collect();
+        let at = |share: f64| quantile(&values, share);
+        Some(Level { name: (*component).into(), middle: at(0.5)?, low: at(0.25)?, high: at(0.75)? })
+    };
+    let plot = |(name, of): &Of| {
+        let shown: Vec<Level> = rungs.iter().filter_map(|rung| level(rung, *of)).collect();
+        levels(trainer, name, "up to", &shown)
+    };
+    PLOTTED.iter().map(plot).collect()
 }
 
 fn trainers(rows: &[Row]) -> BTreeMap<&str, Rungs<'_>> {
@@ -202,7 +221,9 @@ mod tests {
         let Cell::Number(difference, _) = line[8] else { panic!("there is a rung before: {line:?}") };
         assert!((difference - 2.0).abs() < 1e-9);
         assert_eq!(section.tables[0].rows[2][8], Cell::None);
-        assert_eq!(section.tables[1].rows.len(), 1);
+        assert_eq!((section.tables[1].rows.len(), section.plots.len()), (1, PLOTTED.len()));
+        let flat = super::section("out".as_ref(), &[row("plain", 0, 0.0)]);
+        assert!(section.plots.iter().chain(&flat.plots).all(|plot| !plot.contains("NaN") && !plot.contains("inf")));
         assert!(super::section("out".as_ref(), &[]).answer.contains("-- components"));
     }
 }
