@@ -134,9 +134,10 @@ def start(of, temp, heads):
     import ray
 
     store = max(STORE_LEAST, sum(numbers.nbytes for _, numbers in heads) * 5 // 4)
+    room = shutil.disk_usage("/dev/shm").free if os.path.isdir("/dev/shm") else 0
     ray.init(address="local", num_cpus=of.slots, num_gpus=0, include_dashboard=False, log_to_driver=False,
              object_store_memory=store, _temp_dir=temp, _node_ip_address="127.0.0.1",
-             _plasma_directory=None if store < shutil.disk_usage("/dev/shm").free else temp)
+             _plasma_directory=None if store < room else temp)
     return {str(path): ray.put((head, numpy.asarray(numbers))) for path, (head, numbers) in zip(of.rows, heads)}
 
 

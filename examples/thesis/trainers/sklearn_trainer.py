@@ -1,4 +1,4 @@
-"""One trial of `thesis search --trainer sklearn`: the rows, steps and reports of `search/worker.rs`, trained by scikit-learn.
+"""One trial of `thesis search --trainer sklearn`: the rows, steps and reports of `search/worker/`, trained by scikit-learn.
 
     python3 -m venv V && V/bin/pip install -r examples/thesis/trainers/requirements.txt ./python
     cargo run --release --example thesis -- search --trainer sklearn --python V/bin/python --configurations 5
