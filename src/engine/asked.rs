@@ -18,12 +18,13 @@ pub(super) struct Asked {
     conn: ConnId,
     step: Option<u64>,
     judged: bool,
+    since: Moment,
 }
 
 impl Engine {
     /// A step, taken in already, asks for an answer.
-    pub(super) fn asked(&mut self, run: RunId, conn: ConnId, step: Option<u64>) {
-        self.asked.push(Asked { run, conn, step, judged: false });
+    pub(super) fn asked(&mut self, run: RunId, conn: ConnId, step: Option<u64>, now: Moment) {
+        self.asked.push(Asked { run, conn, step, judged: false, since: now });
     }
 
     /// Lets rules over learning curves that condemn a trial act now, as a tick would.
@@ -63,9 +64,11 @@ impl Engine {
             return;
         }
         for mut asked in std::mem::take(&mut self.asked) {
+            // What takes longer than a rule would be sure of keeps nobody waiting.
+            let may_wait = now.since(asked.since) <= 3 * self.settings.interval_ns;
             if !asked.judged {
                 let looking = |trial: &Trial| trial.looking.is_some() && trial.view.state.is_living();
-                if self.trials.get(&asked.run).is_some_and(looking) {
+                if may_wait && self.trials.get(&asked.run).is_some_and(looking) {
                     self.asked.push(asked);
                     continue;
                 }
@@ -73,7 +76,7 @@ impl Engine {
                 self.judge_report(asked.run, now);
             }
             let Some(trial) = self.trials.get(&asked.run) else { continue };
-            if trial.confirming.is_some() && trial.view.state.is_living() {
+            if may_wait && trial.confirming.is_some() && trial.view.state.is_living() {
                 self.asked.push(asked);
             } else if trial.stop.as_ref().is_none_or(|stop| stop.force < Force::Asked) {
                 self.out.push(Effect::Send(asked.conn, Reply::Go(asked.step)));

@@ -202,8 +202,9 @@ fn take_usage(trial: &mut Trial, exited: &Exited) {
     let totals = &mut trial.view_mut().totals;
     let cpu = Pair { first: usage.user_seconds, second: usage.system_seconds };
     totals.cpu = Pair { first: totals.cpu.first.max(cpu.first), second: totals.cpu.second.max(cpu.second) };
-    let peak = usage.max_resident.saturating_sub(shared);
-    totals.memory_peak = Some(totals.memory_peak.unwrap_or(0).max(peak));
+    // 0: whoever waited for it could not tell.
+    let peak = Some(usage.max_resident.saturating_sub(shared)).filter(|_| usage.max_resident > 0);
+    totals.memory_peak = totals.memory_peak.max(peak);
 }
 
 /// What a stop saved: time already spent, scaled by the steps that were left. Only where a total is known.

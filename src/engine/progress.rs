@@ -52,7 +52,7 @@ impl Engine {
             self.demand(run, now);
         }
         if step.answer {
-            self.asked(run, conn, step.step);
+            self.asked(run, conn, step.step, now);
         }
     }
 

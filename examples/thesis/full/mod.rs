@@ -26,9 +26,6 @@ use estimate::Estimate;
 use ledger::{Became, Entry};
 use step::{Step, Steps};
 
-/// Policies that run for real.
-const LIVE: [&str; 3] = ["elapsed-q50", "patience-5-0.001", "median"];
-
 /// The first step's name.
 const DATA: &str = "data";
 

@@ -1,8 +1,9 @@
 //! The first screen: how much there is to do, how long it takes, and how to make it less.
 
+use super::Arguments;
 use super::estimate::{self, Estimate};
 use super::step::Step;
-use super::{Arguments, LIVE};
+use crate::policies::LIVE;
 use crate::progress::duration;
 use crate::sets::Shape;
 

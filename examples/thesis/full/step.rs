@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
+use super::Arguments;
 use super::estimate::{self, Estimate, REPLAYED_A_SECOND};
-use super::{Arguments, LIVE};
+use crate::policies::LIVE;
 use crate::search::pace;
 use crate::search::plan::FOLDS;
 use crate::search::trainer::Kind;
 use crate::sets::Shape;
 
 /// Policies that `policies` replays; more or fewer make the guess worse, nothing else.
-const REPLAYS: f64 = 27.0;
+const REPLAYS: f64 = 30.0;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq)]

@@ -50,14 +50,19 @@ const RANKED: [&str; 10] = [
     frontier::NONE,
 ];
 
+/// Policies to run for real, unless somebody names others: rules that decide by what a trial reports. What a budget of time
+/// would stop depends on what else the machine does that day.
+pub const LIVE: [&str; 3] = ["patience-5-0.001", "median", "asha"];
+
 /// Policies whose way to the best score is written down.
 const WAYS: [&str; 6] = [frontier::NONE, "patience-5-0.001", "median", "asha", "auto", "elapsed-q50"];
 
 /// What stopping policies would have done to a search, by replay; then three of them for real
 ///
 /// The search is recorded whole, without a stop, in DIR/recorded, and taken up again if it was cut off. Tables go to DIR as
-/// CSV, and all of them as one policies.json. Options of the search come after `--`. Rules look at every tick: a trial that is
-/// over before the second one is stopped by none, so say --epochs and --interval-ms such that trials last many.
+/// CSV, and all of them as one policies.json. Options of the search come after `--`. Rules on learning curves judge each score
+/// while the trial waits; those on the system look at every tick: a trial that is over before the second one is stopped by
+/// none of these, so for them say --epochs and --interval-ms such that trials last many.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Where everything goes
@@ -67,7 +72,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
     /// Policies to run for real, by their names in the tables
-    #[arg(long, value_name = "NAME", default_values_t = ["elapsed-q50", "patience-5-0.001", "median"].map(String::from))]
+    #[arg(long, value_name = "NAME", default_values_t = LIVE.map(String::from))]
     live: Vec<String>,
     /// Folders of `thesis search --share`, of the same sets: full runs are foretold from these, too
     #[arg(long, value_name = "DIR", num_args = 1..)]

@@ -118,6 +118,21 @@ fn who_leaves_while_it_is_looked_at_is_judged_no_more() {
 }
 
 #[test]
+fn a_stop_that_is_never_confirmed_keeps_nobody_waiting() {
+    let mut scene = scene(LOW);
+    scene.hello(1, 1, 5, Position::Outside, Some("a"));
+    demanded(&mut scene);
+    scene.pass(MILLI);
+    demanded(&mut scene);
+    scene.step(1, asking(1, 0.1));
+    assert!(wants_confirm(&scene.take()));
+    scene.ticks(3, &[]);
+    assert!(goes(&scene.take()).is_empty());
+    scene.ticks(1, &[]);
+    assert_eq!(goes(&scene.take()), [Some(1)]);
+}
+
+#[test]
 fn a_verdict_that_is_taken_back_before_the_look_lets_it_go_on() {
     let mut scene = scene(LOW);
     scene.hello(1, 1, 5, Position::Outside, Some("a"));
