@@ -24,6 +24,9 @@ pub const FOLDER: &str = "cost";
 /// Rows a step.
 const BATCH: usize = 32;
 
+/// Steps a report: some 5 ms of training. A trainer waits for the verdict on each, and few report more often.
+const STEPS_A_REPORT: u64 = 3200;
+
 /// Measure what the sidecar costs: the same training with and without it, in alternating pairs
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -34,7 +37,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pairs: u32,
     /// Passes over the red wine data in each run
-    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
 }
 
@@ -51,6 +54,8 @@ pub struct Measured {
     pub cpu_seconds: f64,
     /// Steps.
     pub steps: u64,
+    /// Reports, each of which waits for its verdict.
+    pub reports: u64,
 }
 
 /// Runs the pairs one after the other on one core; the sidecar, which looks every 10 ms, keeps to another where there is one.
@@ -97,7 +102,7 @@ fn one(
         &configuration,
         &path,
         &fold,
-        &Effort { epochs, steps: None, eval_rows: 2000, steps_a_report: None },
+        &Effort { epochs, steps: None, eval_rows: 2000, steps_a_report: Some(STEPS_A_REPORT) },
     );
     words.push(format!("--core={core}"));
     // Nobody listens there: the trainer just trains.
@@ -109,7 +114,7 @@ fn one(
         sidecar.record_of("red_wine", &format!("{}-{fold}", configuration.name()), ended)?;
     }
     let cpu_seconds = ended.usage.user_seconds + ended.usage.system_seconds;
-    Ok(Measured { pair, watched, seconds, cpu_seconds, steps })
+    Ok(Measured { pair, watched, seconds, cpu_seconds, steps, reports: steps.div_ceil(STEPS_A_REPORT) })
 }
 
 /// What was measured for a search; nothing if it was not.
