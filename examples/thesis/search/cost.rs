@@ -24,7 +24,7 @@ pub const FOLDER: &str = "cost";
 /// Rows a step.
 const BATCH: usize = 32;
 
-/// Steps a report: some 5 ms of training. A trainer waits for the verdict on each, and few report more often.
+/// Steps a report: 2 to 5 ms of training. A trainer waits for the verdict on each, and few report more often.
 const STEPS_A_REPORT: u64 = 3200;
 
 /// Measure what the sidecar costs: the same training with and without it, in alternating pairs
