@@ -69,7 +69,8 @@ Value = Union[str, int, float, bool, None]
 class Trial:
     """Says hello when it is made, reports progress, and knows whether to stop.
 
-    No call raises because of the daemon, and only should_stop() waits for it. A child that forks off (a data loader) says nothing.
+    No call raises because of the daemon, and only should_stop() waits for it. A child that forks off (a data loader) says
+    nothing.
     """
 
     def __init__(
@@ -190,16 +191,22 @@ class Trial:
         behind = self._unanswered > 0
         progress = {"epoch": epoch, "samples": samples, "n": n, "seconds": seconds, "total_steps": total_steps}
         self._take_report(step, progress, phase, {**(metrics or {}), **values}, ("sample",) * sample + ("answer",))
-        with self._lock:
-            until = _clock() + (0 if behind else timeout)
-            while self._unanswered and self.stop is None and self.refused is None and self._link is not None:
-                left = until - _clock()
-                if left <= 0:
-                    break
-                self._link.wait(left)
-                self._listen()
+        until = _clock() + (0 if behind else timeout)
+        while self._is_awaiting() and _clock() < until:
+            link = self._link
+            try:
+                if link is not None:
+                    # In short turns: another thread may have read the answer. The lock is free meanwhile.
+                    link.wait(min(until - _clock(), 0.05))
+            except (OSError, ValueError):
+                break  # another thread closed it
         self._tell()
         return self.stop is not None
+
+    def _is_awaiting(self) -> bool:
+        with self._lock:
+            self._listen()
+            return self._unanswered > 0 and self.stop is None and self._link is not None
 
     @property
     def stop_requested(self) -> bool:
@@ -388,6 +395,8 @@ class Trial:
         elif kind == "go":
             self._unanswered = max(0, self._unanswered - 1)
         elif kind == "error":
+            # What was refused is not judged: no other answer comes to it.
+            self._unanswered = max(0, self._unanswered - 1)
             self.refused = Refusal(answer["code"], answer["message"], answer.get("hint", ""))
             _log.warning("%s: %s (%s)", *self.refused)
 

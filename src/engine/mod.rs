@@ -1,8 +1,8 @@
 //! The decision function: an event comes in, effects go out. No I/O, no clock, no runtime.
 //!
-//! Reading order: [`Engine`] here, then `hello` (how trials begin), `progress` (what they report; `asked`: and wait to hear whether to go on), `records` (what is
-//! remembered of it), `learning` (rules over learning curves), `tick` (samples and gaps), `judge` (what rules say, and of whom),
-//! `rules` (states), `why` (explanations), `guard` (brakes), `ladder` (stops),
+//! Reading order: [`Engine`] here, then `hello` (how trials begin), `progress` (what they report), `records` (what is
+//! remembered of it), `learning` (rules over learning curves), `asked` (trainers that wait to hear whether to go on), `tick`
+//! (samples and gaps), `judge` (what rules say, and of whom), `rules` (states), `why` (explanations), `guard` (brakes), `ladder` (stops),
 //! `remote` (rules that are evaluated elsewhere), `ending`, `attempts`, `requests`.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};

@@ -167,12 +167,13 @@ impl Trainer {
         self.held.add(Step { answer: true, ..step });
         let is_behind = self.unanswered > 0;
         let dropped = self.dropped;
+        // Counted before it goes out: the answer may be there before the call that sends it is back.
+        self.unanswered += 1;
         self.send_held(now);
-        if self.link.is_some() && self.refused.is_none() && self.dropped == dropped {
-            self.unanswered += 1;
-            let until = now + if is_behind { Duration::ZERO } else { patience };
-            self.await_answers(until);
+        if self.dropped != dropped {
+            self.unanswered = self.unanswered.saturating_sub(1);
         }
+        self.await_answers(now + if is_behind { Duration::ZERO } else { patience });
         self.stop.as_ref()
     }
 
@@ -183,7 +184,7 @@ impl Trainer {
     }
 
     fn await_answers(&mut self, until: Instant) {
-        while self.unanswered > 0 && self.stop.is_none() && self.refused.is_none() {
+        while self.unanswered > 0 && self.stop.is_none() {
             let left = until.saturating_duration_since(Instant::now());
             match &self.link {
                 Some(link) if !left.is_zero() => link.wait(left),
@@ -282,7 +283,11 @@ impl Trainer {
                 }
                 Answer::Stop(notice) => self.stop = Some(notice),
                 Answer::Go(_) => self.unanswered = self.unanswered.saturating_sub(1),
-                Answer::Error(refusal) => self.refused = Some(refusal),
+                Answer::Error(refusal) => {
+                    // What was refused is not judged: no other answer comes to it.
+                    self.unanswered = self.unanswered.saturating_sub(1);
+                    self.refused = Some(refusal);
+                }
                 _ => {}
             }
         }

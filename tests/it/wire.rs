@@ -628,9 +628,34 @@ fn a_trainer_that_waits_is_answered_and_waits_in_vain_only_once() {
     stand.connections.send(conn, &Reply::Go(Some(1)));
     stand.connections.send(conn, &Reply::Go(Some(2)));
     wait_for("both answers", LONG, || trainer.is_answered().then_some(()));
+    // Nor is a refusal an answer to be waited for any longer, nor does it end all waiting.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let third = |line: &Line| matches!(&line.said, Said::Step(step) if step.step == Some(3));
+            wait_for("the third step", LONG, || stand.lines().iter().any(third).then_some(()));
+            stand.connections.send(conn, &Reply::Error(Refusal::new(ErrorCode::BadValue, "no", "none")));
+        });
+        let start = std::time::Instant::now();
+        assert!(trainer.should_stop(step(3), LONG).is_none() && start.elapsed() < LONG);
+    });
+    assert!(trainer.is_answered() && trainer.refused().is_some());
     let notice = StopNotice { id: StopId(9), rule: "cap".into(), reason: "big".into(), deadline_ms: 10_000 };
     stand.connections.send(conn, &Reply::Stop(notice.clone()));
-    assert_eq!(trainer.should_stop(step(3), LONG), Some(&notice));
+    assert_eq!(trainer.should_stop(step(4), LONG), Some(&notice));
+}
+
+#[test]
+fn an_answer_that_is_there_at_once_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("quick.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let mut trainer = Trainer::hello_to(vec![path], Hello::default());
+    let (mut daemon, _) = listener.accept().unwrap();
+    // As quick as can be: it lies there when the step goes out.
+    daemon.write_all(b"{\"type\":\"go\",\"step\":1}\n").unwrap();
+    let start = std::time::Instant::now();
+    assert!(trainer.should_stop(Step { step: Some(1), ..Step::default() }, LONG).is_none());
+    assert!(start.elapsed() < LONG && trainer.is_answered());
 }
 
 #[test]
