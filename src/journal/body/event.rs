@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 record!(Hello { spec, process, resume, worker, primary, voice });
-record!(Step { step, epoch, samples, n, seconds, phase, total_steps, metrics, points, sample, answer });
+record!(Step { step, epoch, samples, n, seconds, phase, total_steps, metrics, points, sample; answer });
 record!(Done { status, metrics });
 record!(StopRequest { trial, reason, now });
 record!(WatchRequest { target, spec, fallback, subreaper, run, uid, position });
@@ -384,6 +384,18 @@ mod tests {
         ];
         said.extend(requests.map(Said::Request));
         said
+    }
+
+    #[test]
+    fn only_what_came_later_may_be_absent() {
+        let whole = Step { sample: true, answer: true, ..Step::default() };
+        let without = |key: &str| {
+            let mut value = whole.put();
+            value.as_object_mut().expect("an object").remove(key);
+            Step::take(&value)
+        };
+        assert_eq!(without("answer").expect("of an older version"), Step { answer: false, ..whole.clone() });
+        assert!(without("sample").is_err());
     }
 
     fn events() -> Vec<Event> {

@@ -51,6 +51,11 @@ pub(super) fn field<T: Json>(value: &Value, key: &str) -> Result<T, Broken> {
     T::take(value.get(key).unwrap_or(&Value::Null)).map_err(|b| b.under(key))
 }
 
+/// A field that came later than the first journals: where it is absent, its default.
+pub(super) fn later<T: Json + Default>(value: &Value, key: &str) -> Result<T, Broken> {
+    value.get(key).map_or_else(|| Ok(T::default()), |found| T::take(found).map_err(|b| b.under(key)))
+}
+
 /// An object with these fields; an absent one is left out.
 pub(super) fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
     let present = fields.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.to_string(), v));
@@ -82,11 +87,7 @@ impl Json for bool {
         Value::Bool(*self)
     }
     fn take(value: &Value) -> Result<Self, Broken> {
-        match value {
-            // Written by a version that did not know the field.
-            Value::Null => Ok(false),
-            other => other.as_bool().map_or_else(|| wanted("true or false", value), Ok),
-        }
+        value.as_bool().map_or_else(|| wanted("true or false", value), Ok)
     }
 }
 
@@ -251,16 +252,22 @@ macro_rules! tuples {
 }
 tuples!((A 0, B 1), (A 0, B 1, C 2));
 
-/// A struct as an object, every field by its name; the compiler sees to it that none is forgotten.
+/// A struct as an object, every field by its name; the compiler sees to it that none is forgotten. After a semicolon stand those
+/// that older journals do not have.
 macro_rules! record {
-    ($ty:ident { $($name:ident),+ $(,)? }) => {
+    ($ty:ident { $($name:ident),+ $(; $($later:ident),+)? $(,)? }) => {
         impl $crate::journal::body::Json for $ty {
             fn put(&self) -> serde_json::Value {
-                let $ty { $($name),+ } = self;
-                $crate::journal::body::object([$((stringify!($name), $name.put())),+])
+                let $ty { $($name,)+ $($($later,)+)? } = self;
+                $crate::journal::body::object([
+                    $((stringify!($name), $name.put()),)+ $($((stringify!($later), $later.put()),)+)?
+                ])
             }
             fn take(value: &serde_json::Value) -> Result<Self, $crate::journal::body::Broken> {
-                Ok($ty { $($name: $crate::journal::body::field(value, stringify!($name))?),+ })
+                Ok($ty {
+                    $($name: $crate::journal::body::field(value, stringify!($name))?,)+
+                    $($($later: $crate::journal::body::later(value, stringify!($later))?,)+)?
+                })
             }
         }
     };
