@@ -10,6 +10,7 @@ mod control;
 mod data;
 mod energy;
 mod full;
+mod lines;
 mod model;
 mod parity;
 mod policies;

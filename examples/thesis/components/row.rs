@@ -1,7 +1,6 @@
 //! What is kept of a run: how its memory grew from a tenth of its training on, and what it took.
 
 use std::error::Error;
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -120,10 +119,7 @@ fn slope(looks: &[Look]) -> Option<f64> {
 
 /// What was measured for a search; nothing if it was not.
 pub fn read(out: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
-    let path = out.join(FOLDER).join(FILE);
-    let Ok(text) = fs::read_to_string(&path) else { return Ok(Vec::new()) };
-    let line = |line| serde_json::from_str(line).map_err(|e| format!("{}: {e}", path.display()).into());
-    text.lines().map(line).collect()
+    crate::lines::read(&out.join(FOLDER).join(FILE))
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use earlystop::model::{RunId, TrialView};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ground::{Answer, Set};
 use super::learning::Rule;
 
 /// One trial under one rule.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Extent {
     pub set: String,
     pub algorithm: String,

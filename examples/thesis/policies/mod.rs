@@ -30,6 +30,7 @@ use crate::progress::{Progress, Unit};
 use crate::runs;
 use crate::search::axis::are_planned;
 use budget::Level;
+pub use extent::Extent;
 use forecast::share::Shared;
 use ground::{Answer, Ground, Set};
 use learning::{RULES, Rule};

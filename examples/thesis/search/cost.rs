@@ -119,8 +119,5 @@ fn one(
 
 /// What was measured for a search; nothing if it was not.
 pub fn read(out: &Path) -> Result<Vec<Measured>, Box<dyn Error>> {
-    let path = out.join(FOLDER).join("cost.jsonl");
-    let Ok(text) = fs::read_to_string(&path) else { return Ok(Vec::new()) };
-    let line = |line| serde_json::from_str(line).map_err(|e| format!("{}: {e}", path.display()).into());
-    text.lines().map(line).collect()
+    crate::lines::read(&out.join(FOLDER).join("cost.jsonl"))
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -205,11 +205,7 @@ pub fn seconds(text: &str) -> Result<f64, String> {
 /// What was timed for a search; nothing for one whose trials are as long as they are. A last line that was cut off is left
 /// out: that configuration is timed again.
 pub fn read(out: &Path) -> Result<Vec<Timed>, Box<dyn Error>> {
-    let path = out.join(FILE);
-    let Ok(text) = fs::read_to_string(&path) else { return Ok(Vec::new()) };
-    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    let line = |line: &str| serde_json::from_str(line).map_err(|e| format!("{}: {e}", path.display()).into());
-    whole.map(line).collect()
+    crate::lines::read(&out.join(FILE))
 }
 
 /// What a person has to know of trials that were made to last.

@@ -1,7 +1,7 @@
 //! What loading and preprocessing took, measured by the process that does it.
 
 use std::error::Error;
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
@@ -57,10 +57,7 @@ fn used() -> io::Result<(f64, u64)> {
 
 /// What was written down for a search; nothing by one that did not write it yet.
 pub fn read(out: &Path) -> Result<Vec<Preparation>, Box<dyn Error>> {
-    let path = out.join(FILE);
-    let Ok(text) = fs::read_to_string(&path) else { return Ok(Vec::new()) };
-    let line = |line| serde_json::from_str(line).map_err(|e| format!("{}: {e}", path.display()).into());
-    text.lines().map(line).collect()
+    crate::lines::read(&out.join(FILE))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::row::Row;
+use crate::policies::Extent;
 
 /// The folder of policies in that of a search.
 pub const FOLDER: &str = "policies";
@@ -52,23 +53,6 @@ pub struct Ranks {
     pub nemenyi: Option<f64>,
     pub bonferroni: f64,
     pub remark: String,
-}
-
-/// How far a trial got under one of scikit-learn's rules.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Extent {
-    pub set: String,
-    pub algorithm: String,
-    pub fold: String,
-    pub n_iter_no_change: u32,
-    pub tol: f64,
-    pub diverged: bool,
-    pub stopped: bool,
-    pub steps: f64,
-    pub share_of_steps: f64,
-    pub elapsed_seconds: f64,
-    pub cpu_seconds: f64,
-    pub memory_peak_bytes: Option<f64>,
 }
 
 impl Found {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::page::{Cell, Section, Table, significant};
 use super::super::plot::{Level, levels};
-use super::found::Extent;
+use crate::policies::Extent;
 use crate::runs::DIVERGED;
 use crate::search::plan::FOLDS;
 use crate::stats::{by_chance, corrected_interval, main_effect, quantile};
@@ -238,6 +238,7 @@ mod tests {
             Extent {
                 set: "s".into(),
                 algorithm: "a".into(),
+                configuration: format!("c{configuration}"),
                 fold: format!("fold{fold}"),
                 n_iter_no_change,
                 tol,
